@@ -1,0 +1,35 @@
+"""A guest as a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from fleet.models import Guest
+
+
+def guest_document(guest: Guest) -> dict[str, Any]:
+    """A guest as programs and pages see it; load it with `Guest.objects.for_documents()`."""
+    jobs = guest.unfinished_jobs
+    return {
+        "id": str(guest.id),
+        "url": reverse("api:guest-detail", args=[guest.id]),
+        "uuid": str(guest.uuid),
+        "name": guest.name,
+        "title": guest.facts.get("title", ""),
+        "description": guest.facts.get("description", ""),
+        "host": {"id": str(guest.host.id), "name": guest.host.name} if guest.host else None,
+        "site": guest.host.site.slug if guest.host and guest.host.site else None,
+        "state": guest.state,
+        "memory_mib": guest.memory_mib,
+        "vcpus": guest.vcpus,
+        "cpu_percent": guest.cpu_percent,
+        "machine": guest.facts.get("machine", ""),
+        "disks": guest.disks,
+        "interfaces": guest.interfaces,
+        "tags": guest.tags,
+        "pinned": guest.pinned,
+        "current_job": reverse("api:job-detail", args=[jobs[0].id]) if jobs else None,
+        "version": guest.version,
+    }

@@ -1,0 +1,83 @@
+"""A job and its log as documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from fleet.documents.times import rfc3339
+from fleet.models import Job, JobEvent, JobStep
+from fleet.states import JobState
+
+
+def job_document(job: Job) -> dict[str, Any]:
+    """A job as programs and pages see it; load it with `Job.objects.for_documents()` to keep the queries constant."""
+    return {
+        "id": str(job.id),
+        "url": reverse("api:job-detail", args=[job.id]),
+        "kind": job.kind,
+        "state": job.state,
+        "stage": job.stage,
+        "title": job.title,
+        "subject": _subject(job),
+        "progress": job.progress,
+        "steps": [_step(step) for step in job.steps.all()],
+        "error": job.error,
+        "result": job.result,
+        "requested_by": job.requested_by.get_username() if job.requested_by else None,
+        "created_at": rfc3339(job.created_at),
+        "started_at": rfc3339(job.started_at),
+        "finished_at": rfc3339(job.finished_at),
+        "parent": str(job.parent_id) if job.parent_id else None,
+        "children": [str(child.id) for child in job.children.all()],
+        "seq": job.seq,
+        "permitted_actions": possible_actions(job),
+    }
+
+
+def possible_actions(job: Job) -> list[str]:
+    """What could be asked of this job now; the doors leave out what their caller may not do."""
+    return [] if JobState(job.state) in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED} else ["cancel"]
+
+
+def event_document(event: JobEvent) -> dict[str, Any]:
+    """A line of a job's log."""
+    return {
+        "job": str(event.job_id),
+        "seq": event.seq,
+        "at": rfc3339(event.at),
+        "level": event.level,
+        "code": event.code,
+        "message": event.message,
+        "data": event.data,
+    }
+
+
+def _subject(job: Job) -> dict[str, Any] | None:
+    if job.guest_id:
+        return {
+            "kind": "guest",
+            "id": str(job.guest_id),
+            "name": job.subject_name,
+            "url": reverse("api:guest-detail", args=[job.guest_id]),
+        }
+    if job.host_id:
+        return {
+            "kind": "host",
+            "id": str(job.host_id),
+            "name": job.subject_name,
+            "url": reverse("api:host-detail", args=[job.host_id]),
+        }
+    return {"kind": "", "id": None, "name": job.subject_name, "url": None}
+
+
+def _step(step: JobStep) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "title": step.title,
+        "state": step.state,
+        "detail": step.detail,
+        "started_at": rfc3339(step.started_at),
+        "finished_at": rfc3339(step.finished_at),
+    }

@@ -1,0 +1,109 @@
+"""The Protocol that every hypervisor connection fulfils: libvirt's for real hosts, the fake for exact faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fleet.hypervisor.facts import (
+    GuestEvent,
+    GuestFacts,
+    GuestGlimpse,
+    GuestStatistics,
+    HostAddress,
+    HostFacts,
+    HostLoad,
+    JobSample,
+    PoolFacts,
+    VolumeFacts,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MigrationOrder:
+    """Everything one peer-to-peer live migration needs; the edge turns it into libvirt flags and parameters."""
+
+    destination: HostAddress
+    #: Disk targets ("vda") to copy; empty for shared storage.
+    copy_disks: tuple[str, ...] = ()
+    #: XML for the destination where disks, networks or listen addresses change; "" keeps the guest's own.
+    destination_xml: str = ""
+    #: The same for the persistent definition.
+    persistent_xml: str = ""
+    bandwidth_mib_s: int = 0
+    max_downtime_ms: int = 0
+    auto_converge: bool = False
+    post_copy: bool = False
+    parallel_connections: int = 0
+    #: "" or "xbzrle".
+    compression: str = ""
+    tls: bool = False
+    #: Remove the definition from the source after success.
+    undefine_source: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CpuVerdict:
+    """Whether a guest's CPU can run on a host."""
+
+    compatible: bool
+    #: Names of missing CPU features where libvirt tells them.
+    missing: tuple[str, ...] = field(default=())
+    detail: str = ""
+
+
+class Hypervisor(Protocol):
+    """A connection to one host.
+
+    Every method has a deadline enforced from outside and raises `errors.HypervisorError` subclasses only;
+    `HostUnreachable` means that the effect of the call is not known.
+    """
+
+    address: HostAddress
+
+    def facts(self) -> HostFacts: ...
+    def pools(self, *, refresh: bool = False) -> tuple[PoolFacts, ...]: ...
+    def load(self) -> HostLoad: ...
+    def glimpses(self) -> tuple[GuestGlimpse, ...]: ...
+    def guests(self) -> tuple[GuestFacts, ...]: ...
+    def guest(self, uuid: str) -> GuestFacts | None: ...
+    def glimpse(self, uuid: str) -> GuestGlimpse | None: ...
+    def statistics(self) -> tuple[GuestStatistics, ...]: ...
+    def compare_cpu(self, *, cpu_xml: str, domain_type: str, arch: str, machine: str) -> CpuVerdict: ...
+
+    def migrate(self, uuid: str, order: MigrationOrder) -> None:
+        """Run the whole migration and return when libvirt's call does; only this call has no deadline of its own.
+
+        An error is no proof of failure: ask both hosts afterwards.
+        """
+
+    def migration_xml(self, uuid: str, *, persistent: bool) -> str:
+        """The guest's XML as a migration may hand it over: secrets included where libvirt needs them, never stored."""
+
+    def job(self, uuid: str) -> JobSample | None:
+        """The running job's numbers, or None when the guest has none or is not here."""
+
+    def completed_job(self, uuid: str) -> JobSample | None:
+        """Numbers of the last completed migration, kept by libvirt on the destination; None when it has none."""
+
+    def abort(self, uuid: str) -> None: ...
+    def set_bandwidth(self, uuid: str, mib_s: int) -> None: ...
+    def set_max_downtime(self, uuid: str, milliseconds: int) -> None: ...
+    def start_post_copy(self, uuid: str) -> None: ...
+
+    def volume(self, path: str) -> VolumeFacts | None: ...
+    def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
+        """A thin volume; raises VolumeExists or NoSpace."""
+
+    def delete_volume(self, path: str) -> None:
+        """Remove a volume; one that is not there is fine."""
+
+    def place_marker(self, pool: str, host_uuid: str) -> None:
+        """Put this host's marker volume into a folder pool, so that hosts sharing the folder see each other's."""
+
+    def subscribe(self, on_event: Callable[[GuestEvent], None]) -> None:
+        """Call `on_event` from an event thread for every life-cycle, iteration, job and connection-closed event."""
+
+    def alive(self) -> bool: ...
+    def close(self) -> None: ...

@@ -1,0 +1,93 @@
+"""Guests, and where each was seen."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from fleet.hypervisor import facts
+from fleet.models.host import Host
+from fleet.states import UNFINISHED, GuestState
+
+
+class GuestQuerySet(models.QuerySet["Guest"]):
+    """Guests as lists and documents need them."""
+
+    def for_documents(self) -> GuestQuerySet:
+        """With host, site and unfinished job, in two queries."""
+        jobs = apps.get_model("fleet", "Job").objects.filter(state__in=UNFINISHED)
+        return self.select_related("host__site").prefetch_related(
+            models.Prefetch("jobs", jobs, to_attr="prefetched_unfinished_jobs")
+        )
+
+
+class Guest(models.Model):
+    """A virtual machine, known by its libvirt UUID wherever it runs."""
+
+    State = models.TextChoices("State", {state.name: state.value for state in GuestState})  # type: ignore[misc]
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    uuid = models.UUIDField(unique=True)
+    name = models.CharField(max_length=255, db_index=True)
+    #: Where it is by the newest truth; sightings hold what every host says. None: no host knows it any more.
+    host = models.ForeignKey(Host, null=True, blank=True, on_delete=models.SET_NULL, related_name="guests")
+    state = models.CharField(max_length=12, choices=State.choices, default=GuestState.UNKNOWN.value, db_index=True)
+    memory_mib = models.PositiveBigIntegerField(default=0)
+    vcpus = models.PositiveIntegerField(default=0)
+    cpu_percent = models.FloatField(null=True, blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    #: An operator's "leave it where it is": plans and best-destination choices never move it.
+    pinned = models.BooleanField(default=False)
+    #: `facts.GuestFacts` as a document.
+    facts = models.JSONField(default=dict)
+    version = models.PositiveBigIntegerField(default=0)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = GuestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def guest_facts(self) -> facts.GuestFacts:
+        """The stored facts as a value."""
+        return facts.load(facts.GuestFacts, self.facts)
+
+    @property
+    def unfinished_jobs(self) -> list[Any]:
+        """At most one; the database sees to that."""
+        prefetched: list[Any] | None = getattr(self, "prefetched_unfinished_jobs", None)
+        return list(self.jobs.filter(state__in=UNFINISHED)) if prefetched is None else prefetched
+
+    @property
+    def disks(self) -> list[dict[str, Any]]:
+        """Disk documents (`facts.DiskFacts`)."""
+        return self.facts.get("disks", [])
+
+    @property
+    def interfaces(self) -> list[dict[str, Any]]:
+        """Interface documents (`facts.InterfaceFacts`)."""
+        return self.facts.get("interfaces", [])
+
+
+class Sighting(models.Model):
+    """What one host says about one guest; two active sightings of a guest are the alarm of alarms."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="sightings")
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="sightings")
+    state = models.CharField(max_length=12, choices=Guest.State.choices)
+    reason = models.CharField(max_length=40, blank=True)
+    persistent = models.BooleanField(default=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="one_sighting_per_host_and_guest", fields=["host", "guest"])]
+
+    def __str__(self) -> str:
+        return f"{self.guest_id} on {self.host_id}: {self.state}"

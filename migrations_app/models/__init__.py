@@ -1,0 +1,5 @@
+"""The rows of guests on the move."""
+
+from migrations_app.models.migration import Migration
+
+__all__ = ["Migration"]

@@ -1,0 +1,54 @@
+"""A migration: what was asked, how it is done, and the receipt."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from fleet.models import Guest, Host, Job
+
+
+class Migration(models.Model):
+    """The move behind one job of kind `migration`."""
+
+    class Mode(models.TextChoices):
+        LIVE = "live"
+        OFFLINE = "offline"
+        COLD = "cold"
+
+    class Storage(models.TextChoices):
+        NONE = "none"
+        COPY = "copy"
+        COPY_INCREMENTAL = "copy_incremental"
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True, related_name="migration")
+    guest = models.ForeignKey(Guest, null=True, on_delete=models.SET_NULL, related_name="migrations")
+    source = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="migrations_out")
+    destination = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="migrations_in")
+    #: The guest's libvirt UUID and both names, kept for the day a row is gone.
+    guest_uuid = models.UUIDField()
+    source_name = models.CharField(max_length=100)
+    destination_name = models.CharField(max_length=100)
+    mode = models.CharField(max_length=10, choices=Mode.choices)
+    storage = models.CharField(max_length=20, choices=Storage.choices)
+    #: `migrations_app.options.Options` as a document.
+    options = models.JSONField(default=dict)
+    #: Memory the guest will need at the destination; unfinished migrations count as taken there.
+    memory_mib = models.PositiveBigIntegerField()
+    #: What this job made at the destination and must remove if the guest does not arrive: [{"path", "pool", "target"}].
+    artefacts = models.JSONField(default=list)
+    #: When libvirt's migrate call was entered; with it set a new worker adopts instead of starting again.
+    call_entered_at = models.DateTimeField(null=True, blank=True)
+    #: The proof of what happened: times, bytes, downtime, iterations, where the single copy runs.
+    receipt = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="a_migration_goes_somewhere_else",
+                condition=Q(source__isnull=True) | Q(destination__isnull=True) | ~Q(source=F("destination")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.guest_uuid} from {self.source_name} to {self.destination_name}"
