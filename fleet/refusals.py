@@ -10,7 +10,7 @@ class Refused(Exception):  # noqa: N818 - it is the word the pages use
     """A wish that was turned down before anything changed.
 
     `code` is stable for programs, `text` is for people, `remedy` says what would help, `field` names the input,
-    `checks` are the failed checks as the API shows them.
+    `checks` are the failed checks as the API shows them, `data` more for programs (a host key's fingerprint).
     """
 
     status = 422
@@ -23,9 +23,11 @@ class Refused(Exception):  # noqa: N818 - it is the word the pages use
         remedy: str = "",
         field: str = "",
         checks: Sequence[Mapping[str, Any]] = (),
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(text)
         self.text, self.code, self.remedy, self.field, self.checks = text, code, remedy, field, tuple(checks)
+        self.data = dict(data or {})
 
 
 class Busy(Refused):
