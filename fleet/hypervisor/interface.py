@@ -39,6 +39,9 @@ class MigrationOrder:
     #: "" or "xbzrle".
     compression: str = ""
     tls: bool = False
+    #: The disks left in place were proven shared (equal pool markers), so libvirt's own guess by file system type
+    #: ("unsafe migration") is overruled.
+    proven_shared: bool = False
     #: Remove the definition from the source after success.
     undefine_source: bool = True
 
@@ -92,6 +95,8 @@ class Hypervisor(Protocol):
     def set_max_downtime(self, uuid: str, milliseconds: int) -> None: ...
     def start_post_copy(self, uuid: str) -> None: ...
 
+    def set_autostart(self, uuid: str, on: bool) -> None: ...
+
     def volume(self, path: str) -> VolumeFacts | None: ...
     def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
         """A thin volume; raises VolumeExists or NoSpace."""
@@ -102,8 +107,11 @@ class Hypervisor(Protocol):
     def place_marker(self, pool: str, host_uuid: str) -> None:
         """Put this host's marker volume into a folder pool, so that hosts sharing the folder see each other's."""
 
-    def subscribe(self, on_event: Callable[[GuestEvent], None]) -> None:
-        """Call `on_event` from an event thread for every life-cycle, iteration, job and connection-closed event."""
+    def subscribe(self, on_event: Callable[[GuestEvent], None]) -> Callable[[], None]:
+        """Call `on_event` from an event thread for every life-cycle, iteration, job and connection-closed event.
+
+        Returns what ends the subscription; many subscribers share one connection.
+        """
 
     def alive(self) -> bool: ...
     def close(self) -> None: ...
