@@ -1,0 +1,113 @@
+"""Boundary. The sleeping process that keeps a host's (or the fabric's) namespaces alive.
+
+A host's daemons can die and come back: its network, its mounts and its name stay as long as the holder sleeps.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from lab import processes
+from lab.places import Places
+from lab.plan import HostPlan, LabPlan
+from lab.processes import FABRIC, LabError, Process
+
+PRIVATE = ("/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
+
+FABRIC_SCRIPT = """
+set -e
+mount -t tmpfs -o size=4k {mark} {mark_folder}
+echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true
+echo ready
+exec sleep infinity >/dev/null
+"""
+
+# Important: /run is a fresh tmpfs, as after a boot; /sys is mounted anew so that it shows the namespace's own links.
+# bindfs makes libvirt believe, rightly, that the shared folder is shared: it knows FUSE's glusterfs as a cluster file
+# system, while on a plain bind mount it refuses to migrate ("Migration without shared storage is unsafe").
+HOST_SCRIPT = """
+set -e
+mount -t tmpfs -o size=4k {mark} {mark_folder}
+mount -t tmpfs -o mode=755 run /run
+mkdir -p /run/sshd /run/lock /run/libvirt
+mount --bind {folder}/etc /etc
+{binds}
+mount -t tmpfs -o mode=755 srv /srv
+mkdir /srv/shared /srv/local
+mount -t tmpfs -o size={local_mib}m,mode=711 local /srv/local
+mount -t sysfs sysfs /sys
+mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null || true
+hostname {host}
+ip link set lo up
+echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true
+bindfs -o subtype=glusterfs,fsname=storage.{site}:/shared,attr_timeout=0,entry_timeout=0,negative_timeout=0 \
+ --multithreaded --forward-odirect=4096 {shared} /srv/shared
+echo ready
+exec sleep infinity >/dev/null
+"""
+
+
+def hold_fabric(places: Places) -> None:
+    """Make the namespace all bridges live in."""
+    owner = processes.mark(places.name, FABRIC)
+    script = FABRIC_SCRIPT.format(mark=owner, mark_folder=places.mark)
+    start(["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", script, owner])
+
+
+def hold_host(places: Places, plan: LabPlan, host: HostPlan) -> None:
+    """Make a host's namespaces, with its private folders mounted."""
+    owner = processes.mark(places.name, host.name)
+    folder = places.host(host.name)
+    script = HOST_SCRIPT.format(
+        mark=owner,
+        mark_folder=places.mark,
+        folder=folder,
+        binds="\n".join(f"mount --bind {folder}{path} {path}" for path in PRIVATE),
+        local_mib=plan.local_mib,
+        host=host.name,
+        site=host.site,
+        shared=places.shared(host.site),
+    )
+    start(["unshare", "--mount", "--net", "--uts", "--propagation", "private", "sh", "-c", script, owner])
+
+
+def start(argv: Sequence[str]) -> None:
+    """Start a holder; return when it says that its namespaces are ready."""
+    holder = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+        env=processes.clean_environment(),
+    )
+    assert holder.stdout and holder.stderr
+    if holder.stdout.readline().strip() != "ready":
+        raise LabError(f"{argv[-1]} did not come up: {holder.stderr.read().strip()}")
+    holder.stdout.close()
+    holder.stderr.close()
+    holder.returncode = 0  # it is meant to outlive us: no warning about a process still running
+
+
+def find(lab: str, owner: str, among: Sequence[Process] | None = None) -> Process | None:
+    """The holder of a host or the fabric, if it lives."""
+    for process in processes.lab_processes(lab) if among is None else among:
+        if process.owner == owner and process.argv == ("sleep", "infinity"):
+            return process
+    return None
+
+
+def pid(lab: str, owner: str) -> int:
+    """Its pid; LabError where there is none."""
+    found = find(lab, owner)
+    if found is None:
+        raise LabError(f"{owner} of lab {lab} is not up")
+    return found.pid
+
+
+def entered(lab: str, owner: str, argv: Sequence[str]) -> list[str]:
+    """The command as it has to be started to run inside a host, or inside the fabric."""
+    uts = [] if owner == FABRIC else ["--uts"]
+    return ["nsenter", "--target", str(pid(lab, owner)), "--mount", "--net", *uts, "--", *argv]
