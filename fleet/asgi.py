@@ -10,9 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fleet.settings")
 _http = get_asgi_application()
 
 # Important: the routes import models, so they come after Django is set up.
+from channels.auth import AuthMiddleware  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.sessions import CookieMiddleware, SessionMiddleware  # noqa: E402
-from channels.auth import AuthMiddleware  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from fleet.jobs.consumers import Stream  # noqa: E402

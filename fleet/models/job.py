@@ -90,7 +90,9 @@ class Job(models.Model):
         ]
         indexes = [
             # The sweep and the task drawer look at unfinished jobs only.
-            models.Index(name="unfinished_jobs", fields=["lease_expires_at"], condition=Q(state__in=sorted(UNFINISHED))),
+            models.Index(
+                name="unfinished_jobs", fields=["lease_expires_at"], condition=Q(state__in=sorted(UNFINISHED))
+            ),
             models.Index(name="newest_jobs", fields=["-created_at", "id"]),
         ]
 

@@ -1,0 +1,76 @@
+"""The only writer of a job's state: compare and swap, with an event row for every change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+
+from fleet.jobs import live
+from fleet.jobs.lease import Lease
+from fleet.models import Job, JobCommand, JobEvent
+from fleet.states import FINISHED, MOVES, JobState
+
+
+def advance(
+    job_id: UUID | str,
+    to: JobState,
+    *,
+    code: str,
+    message: str,
+    lease: Lease | None = None,
+    only_from: JobState | None = None,
+    error: dict[str, Any] | None = None,
+    result: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
+) -> bool:
+    """Move a job to `to` if its present state allows it and, where a lease is given, the lease still holds.
+
+    False means that somebody else was first; nothing was changed then.
+    """
+    before = [state for state, following in MOVES.items() if to in following and only_from in {None, state}]
+    with transaction.atomic():
+        changes: dict[str, Any] = {"state": to.value, "seq": F("seq") + 1}
+        if to is JobState.RUNNING:
+            changes["started_at"] = Coalesce(F("started_at"), Now())
+        if to in FINISHED:
+            changes |= {"finished_at": Now(), "lease_owner": "", "lease_expires_at": None}
+        if to in FINISHED or to is JobState.UNKNOWN:
+            changes["error"] = error
+        if result is not None:
+            changes["result"] = result
+        held = Q(lease_number=lease.number, lease_owner=lease.owner) if lease else Q()
+        if not Job.objects.filter(held, pk=job_id, state__in=before).update(**changes):
+            return False
+        level = _level(to)
+        record(job_id, code=code, message=message, level=level, data=data or {})
+        if to in FINISHED:
+            pending = JobCommand.objects.filter(job_id=job_id, handled_at__isnull=True)
+            pending.update(handled_at=Now(), outcome=f"the job was already {to.value}")
+        live.job_changed(job_id, with_guest=True)
+    return True
+
+
+def record(
+    job_id: UUID | str,
+    *,
+    code: str,
+    message: str,
+    level: str = JobEvent.Level.INFO,
+    data: dict[str, Any] | None = None,
+) -> JobEvent:
+    """Write one line into a job's log under its next number, inside the caller's transaction, and announce it."""
+    Job.objects.filter(pk=job_id).update(seq=F("seq") + 1)
+    seq = Job.objects.values_list("seq", flat=True).get(pk=job_id)
+    event = JobEvent.objects.create(job_id=job_id, seq=seq, code=code, message=message, level=level, data=data or {})
+    transaction.on_commit(lambda: live.event_written(event))
+    return event
+
+
+def _level(state: JobState) -> JobEvent.Level:
+    if state is JobState.FAILED:
+        return JobEvent.Level.ERROR
+    return JobEvent.Level.WARNING if state in {JobState.UNKNOWN, JobState.CANCELLED} else JobEvent.Level.INFO

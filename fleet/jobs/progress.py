@@ -1,0 +1,118 @@
+"""The only writer of a job's progress, steps and heartbeat; the answer carries the operator's pending commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from fleet.documents import job_document
+from fleet.jobs import lifecycle, live
+from fleet.jobs.lease import Lease, from_now
+from fleet.models import Job, JobCommand, JobEvent, JobStep
+from fleet.states import StepState
+
+
+class LeaseLost(Exception):
+    """Another worker owns the job now: stop at once and touch nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepPlan:
+    """A step a job will go through."""
+
+    name: str
+    title: str
+
+
+def plan_steps(job: Job, steps: list[StepPlan]) -> None:
+    """Store a new job's steps, in order."""
+    JobStep.objects.bulk_create(
+        JobStep(job=job, ordinal=number, name=step.name, title=step.title) for number, step in enumerate(steps)
+    )
+
+
+class Reporter:
+    """A worker's pen for one leased job. It keeps the row in memory, so that a report costs two small statements."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.job = Job.objects.for_documents().select_related("guest__host", "host").get(pk=lease.job_id)
+        self._steps = {step.name: step for step in self.job.steps.all()}
+        self._sites = live.job_sites(self.job)
+
+    def report(self, progress: dict[str, Any] | None = None) -> list[JobCommand]:
+        """Store progress and heartbeat, tell the pages, and return what operators want; raises LeaseLost."""
+        if progress is not None:
+            self.job.progress = progress
+        self._write()
+        return list(JobCommand.objects.filter(job_id=self.job.pk, handled_at__isnull=True))
+
+    def start(self, name: str, detail: str = "") -> None:
+        """Enter a step; the steps before it that still run are done."""
+        with transaction.atomic():
+            for step in self._steps.values():
+                if step.name != name and step.state == StepState.RUNNING:
+                    self._set(step, StepState.DONE, step.detail)
+            self._set(self._steps[name], StepState.RUNNING, detail)
+            self.job.stage = name
+            self._write()
+
+    def end(self, name: str, state: StepState, detail: str = "") -> None:
+        """Leave a step as done, skipped or failed."""
+        with transaction.atomic():
+            self._set(self._steps[name], state, detail or self._steps[name].detail)
+            self._write()
+
+    def say(
+        self, code: str, message: str, *, level: str = JobEvent.Level.INFO, data: dict[str, Any] | None = None
+    ) -> None:
+        """A line for the job's log; raises LeaseLost."""
+        with transaction.atomic():
+            self._prove()
+            lifecycle.record(self.job.pk, code=code, message=message, level=level, data=data)
+
+    def settle(self, command: JobCommand, outcome: str) -> None:
+        """Mark a command as dealt with, and say how."""
+        with transaction.atomic():
+            done = JobCommand.objects.filter(pk=command.pk, handled_at__isnull=True)
+            if done.update(handled_at=Now(), outcome=outcome):
+                lifecycle.record(self.job.pk, code=f"{command.kind}.handled", message=outcome)
+
+    def step_state(self, name: str) -> StepState:
+        """How far a step is."""
+        return StepState(self._steps[name].state)
+
+    def _set(self, step: JobStep, state: StepState, detail: str) -> None:
+        step.state, step.detail = state.value, detail
+        now: dict[str, Any] = {"state": step.state, "detail": detail}
+        if state is StepState.RUNNING and step.started_at is None:
+            now["started_at"] = Now()
+        if state in {StepState.DONE, StepState.FAILED, StepState.SKIPPED}:
+            now["finished_at"] = Now()
+        JobStep.objects.filter(pk=step.pk).update(**now)
+        for key, value in JobStep.objects.filter(pk=step.pk).values("started_at", "finished_at").get().items():
+            setattr(step, key, value)
+
+    def _prove(self) -> None:
+        if not self.lease.rows().exists():  # type: ignore[attr-defined]
+            raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
+
+    def _write(self) -> None:
+        with transaction.atomic():
+            held = self.lease.rows().update(  # type: ignore[attr-defined]
+                progress=self.job.progress,
+                stage=self.job.stage,
+                seq=F("seq") + 1,
+                lease_expires_at=from_now(settings.LEASE_S),
+            )
+            if not held:
+                raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
+            seen = Job.objects.values("seq", "state", "started_at").get(pk=self.job.pk)
+            self.job.seq, self.job.state, self.job.started_at = seen["seq"], seen["state"], seen["started_at"]
+            document = job_document(self.job)
+            transaction.on_commit(lambda: live.send_document("job", document, self._sites))

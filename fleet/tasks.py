@@ -1,0 +1,48 @@
+"""Celery tasks: each takes one id, is safe to run twice, and leaves its result in the rows."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from fleet.jobs import lease, runners
+from fleet.models import Job
+from fleet.states import JobState
+
+logger = logging.getLogger(__name__)
+
+#: A queued job this old was not taken: its message was lost or the workers were away.
+FORGOTTEN_AFTER_S = 3
+
+
+@shared_task
+def run_job(job_id: str) -> None:
+    """Do the job with this id, or leave it to whoever holds it."""
+    runners.run(job_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Ring again for every job that nobody works on: lost messages and dead workers end here."""
+    forgotten = timezone.now() - timedelta(seconds=FORGOTTEN_AFTER_S)
+    waiting = Job.objects.filter(lease.free()).exclude(state=JobState.QUEUED, created_at__gt=forgotten)
+    for job_id in waiting.order_by("created_at").values_list("id", flat=True):
+        run_job.delay(str(job_id))
+
+
+def ring(job_id: UUID) -> None:
+    """After this transaction, tell a worker; without Redis the row waits for the sweep."""
+    transaction.on_commit(lambda: _ring(job_id))
+
+
+def _ring(job_id: UUID) -> None:
+    try:
+        run_job.delay(str(job_id))
+    except (OperationalError, OSError) as error:
+        logger.warning("job %s is stored but no worker could be told (%s); the sweep will", job_id, error)
