@@ -75,15 +75,23 @@ static uint32_t crc32(const void *data, size_t n) { /* the same polynomial as Py
     return ~crc;
 }
 
+static int load_module(const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/modules/%s.ko", name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0; /* built into the kernel */
+    int failed = syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST ? errno : 0;
+    close(fd);
+    return failed;
+}
+
 static void load_modules(void) {
-    static const char *const order[] = {"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev",
+    static const char *const names[] = {"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev",
         "virtio_pci", "failover", "net_failover", "virtio_net", "virtio_blk", "evdev", "button", NULL};
-    for (int i = 0; order[i]; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "/modules/%s.ko", order[i]);
-        int fd = open(path, O_RDONLY);
-        if (fd < 0 || syscall(SYS_finit_module, fd, "", 0)) dprintf(serial_fd, "MODULE %s failed %d\n", order[i], errno);
-        if (fd >= 0) close(fd);
+    for (int round = 0, failed = 1; failed && round < 3; round++) { /* another kernel may want another order */
+        failed = 0;
+        for (int i = 0; names[i]; i++) failed |= load_module(names[i]);
+        if (failed && round == 2) dprintf(serial_fd, "MODULES failed %d\n", failed);
     }
 }
 

@@ -148,13 +148,23 @@ def send(processes: Iterable[Process], number: int) -> None:
 
 def end_all(find: Callable[[], list[Process]], timeout_s: float = 15) -> None:
     """Kill what `find` finds until it finds nothing; a fork in between is found the next time round."""
+    killed: set[int] = set()
 
     def nothing_left() -> bool:
         left = find()
         send(left, signal.SIGKILL)
-        return not left
+        killed.update(process.pid for process in left)
+        return not left and not any(map(is_zombie, killed))
 
     wait_until(nothing_left, timeout_s, "processes do not end")
+
+
+def is_zombie(pid: int) -> bool:
+    """Ended, but not yet taken note of by its parent; a namespace lives until then."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return False
 
 
 def wait_until(condition: Callable[[], T], timeout_s: float, complaint: str) -> T:
