@@ -1,0 +1,35 @@
+"""Who is at the other end of a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from fleet.access import tokens
+from fleet.access.principal import Principal
+
+
+def principal_of(scope: Mapping[str, Any]) -> Principal | None:
+    """The principal of a socket: by its `Authorization: Bearer` header, else by its session; None for nobody.
+
+    Reads the database (call it through `database_sync_to_async`) and reads it afresh each time, so that calling it
+    again tells whether the socket's owner still may. A token in the address is never looked at: addresses are logged.
+    """
+    address = _address(scope)
+    for name, value in scope.get("headers", ()):
+        text = tokens.bearer(value.decode("latin-1")) if name == b"authorization" else None
+        if text is not None:
+            found = tokens.principal_of(text, address=address)
+            return found[1] if found else None
+    user = scope.get("user")
+    if user is None or not user.is_authenticated:
+        return None
+    now = User.objects.filter(pk=user.pk, is_active=True).first()
+    return Principal.of_user(now, door="socket", address=address) if now else None
+
+
+def _address(scope: Mapping[str, Any]) -> str | None:
+    client = scope.get("client")
+    return str(client[0]) if client and client[0] else None
