@@ -11,11 +11,12 @@ from fleet.access import tokens
 from fleet.access.principal import Principal
 
 
-def principal_of(scope: Mapping[str, Any]) -> Principal | None:
+def principal_of(scope: Mapping[str, Any], *, fresh: bool = False) -> Principal | None:
     """The principal of a socket: by its `Authorization: Bearer` header, else by its session; None for nobody.
 
-    Reads the database (call it through `database_sync_to_async`) and reads it afresh each time, so that calling it
-    again tells whether the socket's owner still may. A token in the address is never looked at: addresses are logged.
+    Reads the database: call it through `database_sync_to_async`. `fresh` reads the person again too and not only the
+    grants, so that a later call tells whether the socket's owner still may. A token in the address is never looked
+    at: addresses are logged.
     """
     address = _address(scope)
     for name, value in scope.get("headers", ()):
@@ -26,8 +27,9 @@ def principal_of(scope: Mapping[str, Any]) -> Principal | None:
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         return None
-    now = User.objects.filter(pk=user.pk, is_active=True).first()
-    return Principal.of_user(now, door="socket", address=address) if now else None
+    if fresh:
+        user = User.objects.filter(pk=user.pk).first()
+    return Principal.of_user(user, door="socket", address=address) if user and user.is_active else None
 
 
 def _address(scope: Mapping[str, Any]) -> str | None:
