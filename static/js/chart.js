@@ -1,0 +1,62 @@
+// The live chart of a copy: what remains, how fast it goes, how fast the guest writes again.
+import { bytesize, rate } from "./format.js";
+
+const LONGEST = 2_400; // ten minutes at four samples a second
+
+const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+
+function options(width, height) {
+  const line = { stroke: colour("--tblr-border-color"), width: 1 };
+  const axis = (more) => ({ stroke: colour("--tblr-secondary-color"), grid: line, ticks: line, font: "11px system-ui", ...more });
+  const series = (label, name, scale, words, more) => ({
+    label, scale, stroke: colour(name), width: 1.75, points: { show: false }, value: (_, value) => words(value), ...more,
+  });
+  return {
+    width, height,
+    cursor: { points: { size: 6 } },
+    scales: { x: { time: false }, bytes: { range: (_, low, high) => [0, high || 1] }, rate: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+    axes: [
+      axis({ values: (_, ticks) => ticks.map((tick) => `${tick} s`) }),
+      axis({ scale: "bytes", size: 72, values: (_, ticks) => ticks.map((tick) => bytesize(tick)) }),
+      axis({ scale: "rate", side: 1, size: 84, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => rate(tick)) }),
+    ],
+    series: [
+      { label: "after", value: (_, value) => (value === null || value === undefined ? "–" : `${value.toFixed(1)} s`) },
+      series("remaining", "--d-off", "bytes", bytesize, { fill: `${colour("--d-off")}22` }),
+      series("transfer", "--d-busy", "rate", rate),
+      series("guest writes", "--d-warn", "rate", rate, { dash: [5, 3] }),
+    ],
+  };
+}
+
+// Draws into `box` as samples come; the card stays hidden until there are two.
+export function drawChart(box) {
+  const data = [[], [], [], []];
+  let plot = null;
+
+  function draw() {
+    plot?.destroy();
+    plot = new window.uPlot(options(box.clientWidth, 200), data, box);
+  }
+
+  function add(progress) {
+    if (!box || !window.uPlot || progress.rate_bytes_s === undefined) return;
+    const at = (progress.elapsed_ms ?? 0) / 1000;
+    if (data[0].length && at <= data[0].at(-1)) return;
+    const total = progress.bytes_total ?? null;
+    const left = progress.memory?.remaining ?? (total === null ? null : total - (progress.bytes_done ?? 0));
+    const row = [at, left, progress.rate_bytes_s, progress.dirty_rate_bytes_s ?? null];
+    row.forEach((value, index) => data[index].push(value));
+    if (data[0].length > LONGEST) data.forEach((column) => column.shift());
+    if (data[0].length < 2) return;
+    box.closest("[data-chart-card]").hidden = false;
+    if (plot) plot.setData(data);
+    else draw();
+  }
+
+  if (box) {
+    new ResizeObserver(() => plot?.setSize({ width: box.clientWidth, height: 200 })).observe(box);
+    document.addEventListener("drover:theme", () => plot && draw());
+  }
+  return { add };
+}
