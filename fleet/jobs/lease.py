@@ -23,6 +23,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from fleet.models import Job
+from fleet.models.job import JobQuerySet
 from fleet.states import UNFINISHED
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Lease:
     owner: str
     lost: threading.Event = field(default_factory=threading.Event, compare=False)
 
-    def rows(self) -> object:
+    def rows(self) -> JobQuerySet:
         """The job's row, if the lease still holds: for conditional updates."""
         return Job.objects.filter(pk=self.job_id, lease_owner=self.owner, lease_number=self.number)
 
@@ -71,7 +72,7 @@ def take(job_id: UUID | str, owner: str = "") -> Lease | None:
 
 def release(lease: Lease, *, again_in_s: float) -> None:
     """Let the job rest; the sweep offers it to any worker after `again_in_s` seconds."""
-    lease.rows().update(lease_expires_at=from_now(again_in_s))  # type: ignore[attr-defined]
+    lease.rows().update(lease_expires_at=from_now(again_in_s))
 
 
 @contextmanager
@@ -128,7 +129,7 @@ class _Keeper:
 
     def _renew(self, lease: Lease) -> None:
         try:
-            held = lease.rows().update(lease_expires_at=from_now(settings.LEASE_S))  # type: ignore[attr-defined]
+            held = lease.rows().update(lease_expires_at=from_now(settings.LEASE_S))
         except DatabaseError as error:
             logger.warning("job %s: lease not renewed: %s", lease.job_id, error)
             close_old_connections()

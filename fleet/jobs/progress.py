@@ -99,12 +99,12 @@ class Reporter:
             setattr(step, key, value)
 
     def _prove(self) -> None:
-        if not self.lease.rows().exists():  # type: ignore[attr-defined]
+        if not self.lease.rows().exists():
             raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
 
     def _write(self) -> None:
         with transaction.atomic():
-            held = self.lease.rows().update(  # type: ignore[attr-defined]
+            held = self.lease.rows().update(
                 progress=self.job.progress,
                 stage=self.job.stage,
                 seq=F("seq") + 1,

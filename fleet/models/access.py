@@ -86,7 +86,7 @@ class AuditEvent(models.Model):
     subject_name = models.CharField(max_length=255, blank=True)
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
-    #: "done", "accepted", "refused", "succeeded", "failed", "cancelled", "unknown" - never claimed before it is verified.
+    #: "done", "accepted", "refused", "succeeded", "failed", "cancelled", "unknown"; never claimed before it is proven.
     outcome = models.CharField(max_length=20)
     detail = models.TextField(blank=True)
     job = models.ForeignKey(Job, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")

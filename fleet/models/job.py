@@ -27,7 +27,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 class Job(models.Model):
-    """One piece of long work. `state` is written by `jobs.lifecycle.advance` only, progress by `jobs.progress.report` only."""
+    """One piece of long work; only `jobs.lifecycle.advance` writes `state`, only `jobs.progress` writes progress."""
 
     State = models.TextChoices("State", {state.name: state.value for state in JobState})  # type: ignore[misc]
 

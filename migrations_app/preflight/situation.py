@@ -1,0 +1,133 @@
+"""Pure: everything the checks look at, and what they say."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostFacts, PoolFacts
+from fleet.hypervisor.interface import CpuVerdict
+from fleet.states import HostState
+from migrations_app.options import Options
+
+
+class Severity(StrEnum):
+    """How bad a finding is: only `block` stops a migration."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    INFO = "info"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One finding: a stable code for programs, and words for people."""
+
+    code: str
+    severity: Severity
+    #: What it is about: a disk's target, a card's MAC address, a host's or guest's name.
+    subject: str
+    message: str
+    remedy: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return dataclasses.asdict(self) | {"severity": self.severity.value}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostView:
+    """A host as the checks see it, from rows or fresh from the host."""
+
+    id: str
+    name: str
+    state: HostState
+    facts: HostFacts
+    pools: tuple[PoolFacts, ...]
+    memory_free_mib: int
+    #: Memory promised to guests that are on their way here.
+    reserved_mib: int = 0
+    site: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """One guest, where it is, where it may go, and how."""
+
+    guest: GuestFacts
+    source: HostView
+    destination: HostView
+    options: Options = field(default_factory=Options)
+    #: "auto", "none" or "copy".
+    storage: str = "auto"
+    #: The destination's own answer about the guest's CPU; None when it was not asked (page views never ask).
+    cpu_verdict: CpuVerdict | None = None
+
+
+class DiskAction(StrEnum):
+    """What happens to a disk."""
+
+    SHARED = "shared"
+    COPY = "copy"
+    #: Empty drives and media that both hosts see.
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiskPlan:
+    """What happens to one disk, and where its copy goes."""
+
+    disk: DiskFacts
+    action: DiskAction
+    pool: str = ""
+    #: The copy's path as planned; the worker takes another name when the file exists already.
+    path: str = ""
+
+    @property
+    def moves_elsewhere(self) -> bool:
+        """Whether the guest's XML must name another path at the destination."""
+        return self.action is DiskAction.COPY and self.path != self.disk.source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """All checks of a situation and the storage plan that follows from it."""
+
+    checks: tuple[Check, ...]
+    disks: tuple[DiskPlan, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing blocks."""
+        return not any(check.severity is Severity.BLOCK for check in self.checks)
+
+    @property
+    def copies(self) -> tuple[DiskPlan, ...]:
+        """The disks that must be copied."""
+        return tuple(plan for plan in self.disks if plan.action is DiskAction.COPY)
+
+    @property
+    def storage(self) -> str:
+        """The storage strategy this amounts to: "copy" or "none"."""
+        return "copy" if self.copies else "none"
+
+    def blocking(self) -> list[Check]:
+        """The checks that stop the migration."""
+        return [check for check in self.checks if check.severity is Severity.BLOCK]
+
+
+def block(code: str, subject: str, message: str, remedy: str = "") -> Check:
+    """A finding that stops the migration."""
+    return Check(code=code, severity=Severity.BLOCK, subject=subject, message=message, remedy=remedy)
+
+
+def warn(code: str, subject: str, message: str, remedy: str = "") -> Check:
+    """A finding the operator should know before."""
+    return Check(code=code, severity=Severity.WARN, subject=subject, message=message, remedy=remedy)
+
+
+def info(code: str, subject: str, message: str) -> Check:
+    """A finding worth a line."""
+    return Check(code=code, severity=Severity.INFO, subject=subject, message=message)

@@ -1,0 +1,39 @@
+"""Pure: do the two hosts' libvirt and QEMU fit together?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from migrations_app.preflight.situation import Check, Situation, block, warn
+
+#: VIR_MIGRATE_PARALLEL came with 5.2.0, VIR_MIGRATE_TLS with 3.2.0 (libvirt-domain.h).
+NEEDED = {"parallel": (5, 2, 0), "tls": (3, 2, 0)}
+
+
+def number(version: str) -> tuple[int, ...]:
+    """A version as numbers for comparing; () when there are none."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def check(situation: Situation) -> Iterator[Check]:
+    """Findings about versions."""
+    source, destination, options = situation.source, situation.destination, situation.options
+    if number(destination.facts.hypervisor_version) < number(source.facts.hypervisor_version):
+        yield warn(
+            "older_qemu",
+            destination.name,
+            f"{destination.name} runs QEMU {destination.facts.hypervisor_version}, older than "
+            f"{source.facts.hypervisor_version} on {source.name}; going to an older one is not always possible.",
+        )
+    wishes = {"parallel": options.parallel > 1, "tls": options.tls}
+    for wish, wanted in wishes.items():
+        for host in (source, destination):
+            if wanted and number(host.facts.libvirt_version) < NEEDED[wish]:
+                needed = ".".join(map(str, NEEDED[wish]))
+                yield block(
+                    "libvirt_too_old",
+                    host.name,
+                    f"{wish} needs libvirt {needed}, {host.name} has {host.facts.libvirt_version}.",
+                    f"Leave {wish} out, or update the host.",
+                )
