@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 
 class FleetConfig(AppConfig):
@@ -10,3 +14,24 @@ class FleetConfig(AppConfig):
 
     name = "fleet"
     verbose_name = "Fleet"
+
+    def ready(self) -> None:
+        """Tell the hypervisor edge where its keys lie; libvirt itself is not loaded here."""
+        from fleet.hypervisor import connect  # noqa: PLC0415 - models are not ready earlier
+        from fleet.hypervisor.config import EdgeConfig  # noqa: PLC0415
+
+        try:
+            networks = tuple(ip_network(text, strict=False) for text in settings.HOST_NETWORKS)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"DROVER_HOST_NETWORKS: {error}") from None
+        connect.configure(
+            EdgeConfig(
+                pki_dir=settings.PKI_DIR,
+                ssh_key=settings.SSH_KEY,
+                known_hosts_dir=settings.SSH_KEY.parent / "known_hosts",
+                open_deadline_s=settings.OPEN_DEADLINE_S,
+                call_deadline_s=settings.CALL_DEADLINE_S,
+                transports=tuple(settings.TRANSPORTS),
+                networks=networks,
+            )
+        )

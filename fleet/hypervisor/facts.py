@@ -260,7 +260,7 @@ def _hints(kind: type) -> dict[str, Any]:
 def load(kind: type[Value], document: dict[str, Any]) -> Value:
     """The frozen value that `dump` wrote; keys of another version of Drover are left out."""
     known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     return kind(**{key: _revive(hints[key], value) for key, value in document.items() if key in known})
 
 

@@ -65,15 +65,32 @@ class Hypervisor(Protocol):
 
     address: HostAddress
 
-    def facts(self) -> HostFacts: ...
-    def pools(self, *, refresh: bool = False) -> tuple[PoolFacts, ...]: ...
-    def load(self) -> HostLoad: ...
-    def glimpses(self) -> tuple[GuestGlimpse, ...]: ...
-    def guests(self) -> tuple[GuestFacts, ...]: ...
-    def guest(self, uuid: str) -> GuestFacts | None: ...
-    def glimpse(self, uuid: str) -> GuestGlimpse | None: ...
-    def statistics(self) -> tuple[GuestStatistics, ...]: ...
-    def compare_cpu(self, *, cpu_xml: str, domain_type: str, arch: str, machine: str) -> CpuVerdict: ...
+    def facts(self) -> HostFacts:
+        """Identity and abilities of the host."""
+
+    def pools(self, *, refresh: bool = False) -> tuple[PoolFacts, ...]:
+        """All storage pools; `refresh` makes the host look at their folders again first (markers need it)."""
+
+    def load(self) -> HostLoad:
+        """A cheap sample of the host itself."""
+
+    def glimpses(self) -> tuple[GuestGlimpse, ...]:
+        """State of every guest, in one or two round trips."""
+
+    def guests(self) -> tuple[GuestFacts, ...]:
+        """Every guest in full."""
+
+    def guest(self, uuid: str) -> GuestFacts | None:
+        """One guest in full, or None when the host does not know it."""
+
+    def glimpse(self, uuid: str) -> GuestGlimpse | None:
+        """One guest's state, or None when the host does not know it."""
+
+    def statistics(self) -> tuple[GuestStatistics, ...]:
+        """A costly sample of every running guest; a guest that is busy or stuck is left out."""
+
+    def compare_cpu(self, *, cpu_xml: str, domain_type: str, arch: str, machine: str) -> CpuVerdict:
+        """Whether this host can run the `<cpu>` of a guest; "" (libvirt's default CPU) always can."""
 
     def migrate(self, uuid: str, order: MigrationOrder) -> None:
         """Run the whole migration and return when libvirt's call does; only this call has no deadline of its own.
@@ -90,14 +107,24 @@ class Hypervisor(Protocol):
     def completed_job(self, uuid: str) -> JobSample | None:
         """Numbers of the last completed migration, kept by libvirt on the destination; None when it has none."""
 
-    def abort(self, uuid: str) -> None: ...
-    def set_bandwidth(self, uuid: str, mib_s: int) -> None: ...
-    def set_max_downtime(self, uuid: str, milliseconds: int) -> None: ...
-    def start_post_copy(self, uuid: str) -> None: ...
+    def abort(self, uuid: str) -> None:
+        """Cancel the guest's running job; it may still succeed. Raises NoJob."""
 
-    def set_autostart(self, uuid: str, on: bool) -> None: ...
+    def set_bandwidth(self, uuid: str, mib_s: int) -> None:
+        """Limit the migration from now on. Raises NoJob or GuestNotFound."""
 
-    def volume(self, path: str) -> VolumeFacts | None: ...
+    def set_max_downtime(self, uuid: str, milliseconds: int) -> None:
+        """Allow this downtime from now on. Raises NoJob or GuestNotFound."""
+
+    def start_post_copy(self, uuid: str) -> None:
+        """Let the guest run at the destination now and fetch the rest; there is no way back."""
+
+    def set_autostart(self, uuid: str, on: bool) -> None:
+        """Whether the host starts the guest when it boots."""
+
+    def volume(self, path: str) -> VolumeFacts | None:
+        """The volume with this path, or None."""
+
     def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
         """A thin volume; raises VolumeExists or NoSpace."""
 
@@ -113,5 +140,8 @@ class Hypervisor(Protocol):
         Returns what ends the subscription; many subscribers share one connection.
         """
 
-    def alive(self) -> bool: ...
-    def close(self) -> None: ...
+    def alive(self) -> bool:
+        """Whether a connection stands and has not been given up; asks nobody."""
+
+    def close(self) -> None:
+        """Give the connection up; calls under way end by themselves."""
