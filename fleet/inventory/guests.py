@@ -1,0 +1,55 @@
+"""What operators may set on a guest: its tags and whether it stays where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+
+from fleet.access import audit
+from fleet.access.principal import Principal
+from fleet.jobs import live
+from fleet.models import Guest
+from fleet.refusals import Refused
+
+MAX_TAGS = 32
+LONGEST_TAG = 64
+
+
+def change_guest(
+    *, principal: Principal, guest: Guest, tags: Sequence[str] | None = None, pinned: bool | None = None
+) -> Guest:
+    """Set what is given and leave the rest; raises Forbidden, and Refused for tags that are no short words."""
+    principal.require("guest.change", guest.host.site_id if guest.host else None, what=guest.name)
+    before = {"tags": guest.tags, "pinned": guest.pinned}
+    after = {
+        "tags": before["tags"] if tags is None else checked_tags(tags),
+        "pinned": before["pinned"] if pinned is None else pinned,
+    }
+    if after == before:
+        return guest
+    with transaction.atomic():
+        Guest.objects.filter(pk=guest.pk).update(**after, version=F("version") + 1)
+        audit.record(
+            principal=principal, verb="guest.change", subject=guest, outcome="done", before=before, after=after
+        )
+        live.guest_changed(guest.pk)
+    guest.refresh_from_db(fields=["tags", "pinned", "version"])
+    return guest
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """Each tag once, trimmed, in the given order."""
+    found = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(found) > MAX_TAGS:
+        raise Refused(f"A guest may have at most {MAX_TAGS} tags.", code="invalid", field="tags")
+    for tag in found:
+        if len(tag) > LONGEST_TAG or "," in tag:
+            raise Refused(
+                f"'{tag[:LONGEST_TAG]}' is no tag.",
+                code="invalid",
+                field="tags",
+                remedy=f"Use at most {LONGEST_TAG} characters and no comma.",
+            )
+    return found
