@@ -1,0 +1,108 @@
+"""What the demo writes into an installation: sites with their links, and hosts. The admin comes with the first link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection
+
+from fleet.access.principal import Principal
+from fleet.inventory.register import add_host, change_host, remove_host
+from fleet.inventory.sites import add_site, change_site
+from fleet.models import Host, Site, SiteLink
+from fleet.operate.own_hosts import OwnHost
+from fleet.refusals import Busy, Refused
+
+ADMIN = "admin"
+#: Marks hosts of a lab, which go when the lab goes.
+LAB_TAG = "lab"
+LINK_MINUTES = 60
+
+
+def login_link(url: str) -> str:
+    """A fresh one-time link for the admin, who is made with the first one."""
+    said = StringIO()
+    call_command("login_link", user=ADMIN, create_admin=True, minutes=LINK_MINUTES, address=url, stdout=said)
+    return said.getvalue().strip()
+
+
+def lab_sites(about: Mapping[str, Any]) -> None:
+    """The lab's sites and the links between them, both ways."""
+    for site in about["sites"]:
+        known = Site.objects.filter(slug=site["slug"]).first()
+        fields = {field: site[field] for field in ("name", "latitude", "longitude", "time_zone")}
+        if known is None:
+            add_site(principal=_drover(), slug=site["slug"], **fields)
+        else:
+            change_site(principal=_drover(), site=known, **fields)
+    by_slug = {site.slug: site for site in Site.objects.all()}
+    for link in about["links"]:
+        for source, target in ((link["source"], link["target"]), (link["target"], link["source"])):
+            SiteLink.objects.update_or_create(
+                source=by_slug[source], target=by_slug[target], defaults={"bandwidth_mbps": link["mbit"]}
+            )
+
+
+def lab_hosts(about: Mapping[str, Any]) -> list[Host]:
+    """All hosts of the lab, side by side; those of an earlier run get their new address."""
+    forget_lab_hosts(keep=[host["uuid"] for host in about["hosts"]])
+    by_slug = {site.slug: site for site in Site.objects.all()}
+
+    def register(host: Mapping[str, Any]) -> Host:
+        fields = {"address": host["address"], "transport": host["transport"], "port": host["port"]}
+        known = Host.objects.filter(hardware_uuid=host["uuid"]).first()
+        if known is not None:
+            return change_host(principal=_drover(), host=known, **fields)
+        site = by_slug[host["site"]]
+        return add_host(principal=_drover(), name=host["name"], site=site, tags=(LAB_TAG,), **fields)
+
+    return _side_by_side(register, about["hosts"])
+
+
+def forget_lab_hosts(keep: Iterable[str] = ()) -> None:
+    """Hosts of a lab that is not there any more; one with an unfinished job stays until that is settled."""
+    for host in Host.objects.exclude(hardware_uuid__in=list(keep)):
+        if LAB_TAG in host.tags:
+            try:
+                remove_host(principal=_drover(), host=host)
+            except Busy:
+                continue
+
+
+def own_hosts(hosts: Iterable[OwnHost], approve: Callable[[OwnHost, str], bool]) -> list[Host]:
+    """One after the other, because a person may be asked; `approve(host, fingerprint)` answers for an ssh host key."""
+    return [_own_host(host, approve) for host in hosts]
+
+
+def _own_host(host: OwnHost, approve: Callable[[OwnHost, str], bool]) -> Host:
+    known = Host.objects.filter(transport=host.transport, address=host.address, port=host.port).first()
+    if known is not None:
+        return known
+    fields = vars(host)
+    try:
+        return add_host(principal=_drover(), **fields)
+    except Refused as refusal:
+        if refusal.code != "host_key_unknown" or not approve(host, refusal.data["fingerprint"]):
+            raise
+        return add_host(principal=_drover(), **fields, ssh_host_key=refusal.data["key"])
+
+
+def _drover() -> Principal:
+    return Principal.system(door="command")
+
+
+def _side_by_side(work: Callable[[Any], Host], items: Iterable[Any]) -> list[Host]:
+    """In threads, each with a database connection of its own."""
+
+    def closing(item: Any) -> Host:
+        try:
+            return work(item)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return list(pool.map(closing, items))
