@@ -163,7 +163,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 #: "unix:///path/redis.sock" (private, the default of one machine) or "redis://user:password@host:6379".
 REDIS_URL = env("DROVER_REDIS_URL", f"unix://{HOME / 'redis.sock'}")
 _is_socket = REDIS_URL.startswith("unix://")
-_database = (lambda number: f"{REDIS_URL}?db={number}") if _is_socket else (lambda number: f"{REDIS_URL}/{number}")
+
+
+def _database(number: int) -> str:
+    """One numbered database of the Redis server as an address."""
+    return f"{REDIS_URL}?db={number}" if _is_socket else f"{REDIS_URL}/{number}"
+
+
 REDIS_CONNECTION_URL = _database(0)
 CELERY_BROKER_URL = f"redis+socket://{REDIS_URL[7:]}?virtual_host=1" if _is_socket else _database(1)
 CELERY_BROKER_TRANSPORT_OPTIONS = {

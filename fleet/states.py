@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+def choices(states: type[StrEnum]) -> list[tuple[str, str]]:
+    """An enum's values and their words, as a model field's choices."""
+    return [(state.value, state.value.replace("_", " ").capitalize()) for state in states]
+
+
 class JobState(StrEnum):
     """Where a job stands; stages inside `running` are steps, not states."""
 

@@ -11,3 +11,9 @@ class MigrationsConfig(AppConfig):
     name = "migrations_app"
     label = "migrations_app"
     verbose_name = "Migrations"
+
+    def ready(self) -> None:
+        """Tell the job engine who does migrations."""
+        from fleet.jobs import runners  # noqa: PLC0415 - models are not there before ready()
+
+        runners.register("migration", "migrations_app.flows.run.run")

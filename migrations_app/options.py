@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from fleet.refusals import Refused
 
@@ -47,7 +47,7 @@ class Options:
         return dataclasses.asdict(self)
 
 
-_RANGES = {
+_RANGES: dict[str, tuple[int, int]] = {
     "bandwidth_mib_s": (0, MAX_BANDWIDTH_MIB_S),
     "max_downtime_ms": (1, MAX_DOWNTIME_MS),
     "timeout_s": (0, 604_800),
@@ -78,12 +78,12 @@ def _check(name: str, value: Any) -> None:
     if name not in _FIELDS:
         known = ", ".join(sorted(_FIELDS))
         raise Refused(f"There is no option '{name}'.", code="unknown_option", field=f"options/{name}", remedy=known)
-    kind = type(_FIELDS[name].default)
+    kind: type = type(_FIELDS[name].default)
     if type(value) is not kind:
         wanted = {int: "a whole number", bool: "true or false", str: "text"}[kind]
         raise Refused(f"{name} must be {wanted}.", code="invalid", field=f"options/{name}")
-    low, high = _RANGES.get(name, (None, None))
-    if low is not None and high is not None and not low <= value <= high:
+    if (limits := _RANGES.get(name)) and not limits[0] <= int(cast(int, value)) <= limits[1]:
+        low, high = limits
         raise Refused(f"{name} must lie between {low} and {high}.", code="invalid", field=f"options/{name}")
     if name == "compression" and value not in {"", "xbzrle"}:
         raise Refused(

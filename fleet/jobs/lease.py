@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -48,7 +49,7 @@ class Lease:
         return Job.objects.filter(pk=self.job_id, lease_owner=self.owner, lease_number=self.number)
 
 
-def from_now(seconds: float) -> ExpressionWrapper:
+def from_now(seconds: float) -> ExpressionWrapper[Any]:
     """Database time plus some seconds, as an expression."""
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
 

@@ -48,7 +48,7 @@ def narrowed(document: dict[str, Any], principal: Principal, sites: list[str]) -
     """A document with only those actions that this person may take."""
     if "permitted_actions" not in document:
         return document
-    places = [UUID(site) for site in sites] or [None]
+    places: list[UUID | None] = [UUID(site) for site in sites] or [None]
     allowed = [
         action
         for action in document["permitted_actions"]
@@ -60,12 +60,10 @@ def narrowed(document: dict[str, Any], principal: Principal, sites: list[str]) -
 def _jobs(principal: Principal, identifier: UUID | None) -> list[dict[str, Any]]:
     rows = visible_jobs(principal).for_documents().select_related("guest__host", "host")
     if identifier:
-        found = rows.filter(pk=identifier)
+        found = list(rows.filter(pk=identifier))
     else:
-        found = [
-            *rows.filter(state__in=UNFINISHED)[:MAX_ROWS],
-            *rows.exclude(state__in=UNFINISHED).order_by("-created_at")[:RECENT_JOBS],
-        ]
+        finished = rows.exclude(state__in=UNFINISHED).order_by("-created_at")
+        found = [*rows.filter(state__in=UNFINISHED)[:MAX_ROWS], *finished[:RECENT_JOBS]]
     return [narrowed(job_document(job), principal, job_sites(job)) for job in found]
 
 

@@ -9,16 +9,14 @@ from django.db import models
 
 from fleet.models.job import Job
 from fleet.models.site import Site
-from fleet.states import Role
+from fleet.states import Role, choices
 
 
 class Grant(models.Model):
     """A role for a person, everywhere or at one site."""
 
-    RoleName = models.TextChoices("RoleName", {role.name: role.value for role in Role})  # type: ignore[misc]
-
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="grants")
-    role = models.CharField(max_length=10, choices=RoleName.choices)
+    role = models.CharField(max_length=10, choices=choices(Role))
     site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
 
     class Meta:
@@ -39,7 +37,7 @@ class ApiToken(models.Model):
     #: The public half, by which the row is found.
     key = models.CharField(max_length=16, unique=True)
     digest = models.CharField(max_length=64)
-    role = models.CharField(max_length=10, choices=Grant.RoleName.choices)
+    role = models.CharField(max_length=10, choices=choices(Role))
     site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

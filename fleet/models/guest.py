@@ -8,9 +8,9 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
-from fleet.hypervisor import facts
+from fleet.hypervisor.facts import GuestFacts, load
 from fleet.models.host import Host
-from fleet.states import UNFINISHED, GuestState
+from fleet.states import UNFINISHED, GuestState, choices
 
 
 class GuestQuerySet(models.QuerySet["Guest"]):
@@ -27,14 +27,14 @@ class GuestQuerySet(models.QuerySet["Guest"]):
 class Guest(models.Model):
     """A virtual machine, known by its libvirt UUID wherever it runs."""
 
-    State = models.TextChoices("State", {state.name: state.value for state in GuestState})  # type: ignore[misc]
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     uuid = models.UUIDField(unique=True)
     name = models.CharField(max_length=255, db_index=True)
     #: Where it is by the newest truth; sightings hold what every host says. None: no host knows it any more.
     host = models.ForeignKey(Host, null=True, blank=True, on_delete=models.SET_NULL, related_name="guests")
-    state = models.CharField(max_length=12, choices=State.choices, default=GuestState.UNKNOWN.value, db_index=True)
+    state = models.CharField(
+        max_length=12, choices=choices(GuestState), default=GuestState.UNKNOWN.value, db_index=True
+    )
     memory_mib = models.PositiveBigIntegerField(default=0)
     vcpus = models.PositiveIntegerField(default=0)
     cpu_percent = models.FloatField(null=True, blank=True)
@@ -55,9 +55,9 @@ class Guest(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def guest_facts(self) -> facts.GuestFacts:
+    def guest_facts(self) -> GuestFacts:
         """The stored facts as a value."""
-        return facts.load(facts.GuestFacts, self.facts)
+        return load(GuestFacts, self.facts)
 
     @property
     def unfinished_jobs(self) -> list[Any]:
@@ -68,12 +68,12 @@ class Guest(models.Model):
     @property
     def disks(self) -> list[dict[str, Any]]:
         """Disk documents (`facts.DiskFacts`)."""
-        return self.facts.get("disks", [])
+        return list(self.facts.get("disks", []))
 
     @property
     def interfaces(self) -> list[dict[str, Any]]:
         """Interface documents (`facts.InterfaceFacts`)."""
-        return self.facts.get("interfaces", [])
+        return list(self.facts.get("interfaces", []))
 
 
 class Sighting(models.Model):
@@ -81,7 +81,7 @@ class Sighting(models.Model):
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="sightings")
     guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="sightings")
-    state = models.CharField(max_length=12, choices=Guest.State.choices)
+    state = models.CharField(max_length=12, choices=choices(GuestState))
     reason = models.CharField(max_length=40, blank=True)
     persistent = models.BooleanField(default=True)
     changed_at = models.DateTimeField(auto_now=True)

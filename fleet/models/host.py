@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from fleet.hypervisor import facts
+from fleet.hypervisor.facts import HostAddress, HostFacts, PoolFacts, load
 from fleet.models.site import Site
 from fleet.states import HostState
 
@@ -103,9 +103,9 @@ class Host(models.Model):
         counted: int | None = getattr(self, "guests_total", None)
         return self.guests.count() if counted is None else counted
 
-    def where(self) -> facts.HostAddress:
+    def where(self) -> HostAddress:
         """How to reach this host."""
-        return facts.HostAddress(
+        return HostAddress(
             name=self.name,
             transport=self.transport,
             address=self.address,
@@ -115,13 +115,13 @@ class Host(models.Model):
             migration_address=self.migration_address,
         )
 
-    def host_facts(self) -> facts.HostFacts:
+    def host_facts(self) -> HostFacts:
         """The stored facts as a value."""
-        return facts.load(facts.HostFacts, self.facts)
+        return load(HostFacts, self.facts)
 
-    def pool_facts(self) -> tuple[facts.PoolFacts, ...]:
+    def pool_facts(self) -> tuple[PoolFacts, ...]:
         """The stored pools as values."""
-        return tuple(facts.load(facts.PoolFacts, pool) for pool in self.pools)
+        return tuple(load(PoolFacts, pool) for pool in self.pools)
 
 
 class HostLease(models.Model):

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from fleet.models.guest import Guest
 from fleet.models.host import Host
-from fleet.states import FINISHED, UNFINISHED, JobState, StepState
+from fleet.states import FINISHED, UNFINISHED, JobState, StepState, choices
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -29,14 +29,12 @@ class JobQuerySet(models.QuerySet["Job"]):
 class Job(models.Model):
     """One piece of long work; only `jobs.lifecycle.advance` writes `state`, only `jobs.progress` writes progress."""
 
-    State = models.TextChoices("State", {state.name: state.value for state in JobState})  # type: ignore[misc]
-
     class Kind(models.TextChoices):
         MIGRATION = "migration"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    state = models.CharField(max_length=10, choices=State.choices, default=JobState.QUEUED.value)
+    state = models.CharField(max_length=10, choices=choices(JobState), default=JobState.QUEUED.value)
     #: The running step's name.
     stage = models.CharField(max_length=40, blank=True)
     guest = models.ForeignKey(Guest, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
@@ -108,13 +106,11 @@ class Job(models.Model):
 class JobStep(models.Model):
     """A stage of a job, shown as the stepper."""
 
-    State = models.TextChoices("State", {state.name: state.value for state in StepState})  # type: ignore[misc]
-
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="steps")
     ordinal = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=40)
     title = models.CharField(max_length=100)
-    state = models.CharField(max_length=8, choices=State.choices, default=StepState.WAITING.value)
+    state = models.CharField(max_length=8, choices=choices(StepState), default=StepState.WAITING.value)
     detail = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,47 @@
+"""After the hand-over is settled: what stays, what is removed. The source's disks are the last thing touched."""
+
+from __future__ import annotations
+
+from fleet.hypervisor.errors import HypervisorError
+from fleet.models import JobEvent
+from migrations_app.flows import prepare
+from migrations_app.flows.errand import Errand
+
+
+def after_arrival(errand: Errand) -> list[str]:
+    """The source's copied disks: left in place, or removed when that was asked for; returns the paths left behind."""
+    facts = errand.migration.guest.guest_facts() if errand.migration.guest else None
+    targets = {artefact["target"] for artefact in errand.migration.artefacts}
+    sources = [disk.source for disk in facts.disks if disk.target in targets] if facts else []
+    if errand.options.keep_source or not errand.options.undefine_source:
+        return sources
+    return [path for path in sources if not _remove(errand, path)]
+
+
+def _remove(errand: Errand, path: str) -> bool:
+    try:
+        used = {disk.source for guest in errand.source.guests() for disk in guest.disks}
+        if path in used:
+            return False
+        errand.source.delete_volume(path)
+    except HypervisorError as error:
+        errand.pen.say("source.left", f"{path} stays at the source: {error.text}", level=JobEvent.Level.WARNING)
+        return False
+    return True
+
+
+def after_staying(errand: Errand) -> list[str]:
+    """What this job made at the destination goes; returns what could not be removed."""
+    if not errand.migration.artefacts:
+        return []
+    try:
+        return prepare.remove_volumes(errand)
+    except HypervisorError as error:
+        text = f"Volumes stay on {errand.migration.destination_name}: {error.text}"
+        errand.pen.say("artefacts.left", text, level=JobEvent.Level.WARNING)
+        return [artefact["path"] for artefact in errand.migration.artefacts]
+
+
+def words(left_behind: list[str]) -> str:
+    """What the clean-up step says."""
+    return f"Left at the source: {', '.join(left_behind)}" if left_behind else "Nothing was left behind."

@@ -1,0 +1,181 @@
+"""Before the first byte moves: check against the hosts themselves, and make thin volumes for the copies."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from fleet.hypervisor import destination_xml
+from fleet.hypervisor.errors import GuestNotFound, HypervisorError, VolumeExists
+from fleet.hypervisor.facts import GuestFacts, HostLoad, PoolFacts
+from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
+from fleet.refusals import Refused
+from fleet.states import GuestState
+from migrations_app.flows import situations
+from migrations_app.flows.errand import Errand
+from migrations_app.models import Migration
+from migrations_app.preflight import Findings, Situation, survey
+from migrations_app.preflight.situation import DiskAction, DiskPlan
+
+#: Names tried for a copy before giving up: the disk's own, then with the job's number.
+_ATTEMPTS = 3
+
+
+def check(errand: Errand) -> tuple[GuestFacts, Findings]:
+    """The same checks as at the start, on what the hosts say now; raises Refused or HypervisorError."""
+    # Both hosts are asked side by side: the checks must not cost a round trip each.
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="check") as pool:
+        there = pool.submit(_ask_destination, errand)
+        guest, pools_here = _ask_source(errand)
+        load, pools_there, leftover = there.result()
+    if leftover in {GuestState.RUNNING, GuestState.PAUSED}:
+        raise Refused(
+            f"{errand.name} is {leftover} on {errand.destination_row.name} already.",
+            code="already_there",
+            remedy="Find out which copy is the right one before anything else; do not start either.",
+        )
+    verdict = _compare_cpu(errand, guest)
+    source = situations.view(errand.source_row)
+    destination_row = errand.destination_row
+    reserved = situations.reserved_mib([destination_row.pk], without=errand.migration.pk).get(destination_row.pk, 0)
+    destination = situations.view(destination_row, reserved)
+    findings = survey(
+        Situation(
+            guest=guest,
+            source=replace(source, pools=pools_here),
+            destination=replace(destination, pools=pools_there, memory_free_mib=load.memory_free_mib),
+            options=errand.options,
+            storage=errand.migration.storage,
+            cpu_verdict=verdict,
+        )
+    )
+    if not findings.allowed:
+        blocking = findings.blocking()
+        raise Refused(
+            " ".join(found.message for found in blocking),
+            code=blocking[0].code,
+            remedy=" ".join(found.remedy for found in blocking if found.remedy),
+            checks=[found.document() for found in findings.checks],
+        )
+    return guest, findings
+
+
+def _ask_source(errand: Errand) -> tuple[GuestFacts, tuple[PoolFacts, ...]]:
+    guest = errand.source.guest(errand.uuid)
+    if guest is None:
+        raise GuestNotFound(f"{errand.name} is not on {errand.source_row.name} any more", host=errand.source_row.name)
+    return guest, errand.source_row.pool_facts()
+
+
+def _ask_destination(errand: Errand) -> tuple[HostLoad, tuple[PoolFacts, ...], str]:
+    host = errand.destination
+    copying = errand.migration.storage != Migration.Storage.NONE
+    pools = host.pools() if copying else errand.destination_row.pool_facts()
+    known = errand.destination_row.pools
+    markers = {pool["name"]: tuple(pool.get("markers", ())) for pool in known}
+    glimpse = host.glimpse(errand.uuid)
+    fresh = tuple(replace(pool, markers=pool.markers or markers.get(pool.name, ())) for pool in pools)
+    return host.load(), fresh, glimpse.state if glimpse else ""
+
+
+def _compare_cpu(errand: Errand, guest: GuestFacts) -> CpuVerdict:
+    return errand.destination.compare_cpu(
+        cpu_xml=guest.cpu_xml, domain_type=guest.domain_type, arch=guest.arch, machine=guest.machine
+    )
+
+
+def make_volumes(errand: Errand, findings: Findings) -> dict[str, str]:
+    """A thin volume at the destination for each copied disk: {disk target: path}.
+
+    What is about to be made is written down first, so that a worker that takes over knows what to remove.
+    """
+    return {plan.disk.target: _make(errand, plan) for plan in findings.copies}
+
+
+def _make(errand: Errand, plan: DiskPlan) -> str:
+    path = PurePosixPath(plan.path)
+    for attempt in range(_ATTEMPTS):
+        name = path.name if attempt == 0 else f"{path.stem}.{str(errand.migration.pk)[:8]}-{attempt}{path.suffix}"
+        wanted = str(path.with_name(name))
+        if errand.destination.volume(wanted) is not None:
+            continue
+        _write_down(errand, plan, wanted)
+        try:
+            made = errand.destination.create_volume(
+                pool=plan.pool, name=name, capacity_bytes=plan.disk.capacity_bytes, format=plan.disk.format
+            )
+        except VolumeExists:
+            # It appeared between the look and the making, so it is not ours: forget it, never remove it.
+            _cross_out(errand, wanted)
+            continue
+        return made.path
+    raise Refused(
+        f"{plan.path} and two other names are taken on {errand.destination_row.name}.",
+        code="volume_exists",
+        remedy="Remove what is left of earlier migrations there.",
+    )
+
+
+def _write_down(errand: Errand, plan: DiskPlan, path: str) -> None:
+    artefact = {"path": path, "pool": plan.pool, "target": plan.disk.target}
+    errand.migration.artefacts = [*errand.migration.artefacts, artefact]
+    Migration.objects.filter(pk=errand.migration.pk).update(artefacts=errand.migration.artefacts)
+
+
+def _cross_out(errand: Errand, path: str) -> None:
+    errand.migration.artefacts = [one for one in errand.migration.artefacts if one["path"] != path]
+    Migration.objects.filter(pk=errand.migration.pk).update(artefacts=errand.migration.artefacts)
+
+
+def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> MigrationOrder:
+    """What libvirt is asked to do."""
+    options = errand.options
+    moved = {plan.disk.target: paths[plan.disk.target] for plan in findings.copies if _moved(plan, paths)}
+    live = persistent = ""
+    if moved or options.target_network:
+        live, persistent = (
+            destination_xml.rewrite(
+                errand.source.migration_xml(errand.uuid, persistent=kept),
+                disk_sources=moved,
+                network=options.target_network,
+            )
+            for kept in (False, True)
+        )
+    return MigrationOrder(
+        destination=errand.destination_row.where(),
+        copy_disks=tuple(plan.disk.target for plan in findings.copies),
+        destination_xml=live,
+        persistent_xml=persistent,
+        bandwidth_mib_s=options.bandwidth_mib_s,
+        max_downtime_ms=options.max_downtime_ms,
+        auto_converge=options.auto_converge,
+        parallel_connections=options.parallel if options.parallel > 1 else 0,
+        compression=options.compression,
+        tls=options.tls,
+        proven_shared=any(plan.action is DiskAction.SHARED for plan in findings.disks),
+        undefine_source=options.undefine_source,
+    )
+
+
+def _moved(plan: DiskPlan, paths: dict[str, str]) -> bool:
+    return paths[plan.disk.target] != plan.disk.source
+
+
+def remove_volumes(errand: Errand) -> list[str]:
+    """Remove what this job made at the destination, unless a guest there uses it; returns what was left behind."""
+    if not errand.migration.artefacts:
+        return []
+    used = {disk.source for guest in errand.destination.guests() for disk in guest.disks}
+    left: list[str] = []
+    for artefact in errand.migration.artefacts:
+        if artefact["path"] in used:
+            left.append(artefact["path"])
+            continue
+        try:
+            errand.destination.delete_volume(artefact["path"])
+        except HypervisorError:
+            left.append(artefact["path"])
+    errand.migration.artefacts = [one for one in errand.migration.artefacts if one["path"] in left]
+    Migration.objects.filter(pk=errand.migration.pk).update(artefacts=errand.migration.artefacts)
+    return left

@@ -1,0 +1,42 @@
+"""The receipt of a migration that arrived: what moved, how long it took, and the proof of the single copy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fleet.documents.times import rfc3339
+from fleet.hypervisor.facts import JobSample
+from migrations_app.flows.errand import Answers, Errand
+from migrations_app.outcome import Outcome
+
+
+def receipt(
+    errand: Errand, numbers: JobSample | None, answers: Answers, *, arrived_at: datetime, left_behind: list[str]
+) -> dict[str, Any]:
+    """The document stored with the migration and as the job's result; numbers are libvirt's own where it kept them."""
+    migration, job = errand.migration, errand.pen.job
+    began = job.started_at or job.created_at
+    return {
+        "guest": errand.name,
+        "uuid": errand.uuid,
+        "source": migration.source_name,
+        "destination": migration.destination_name,
+        "started_at": rfc3339(began),
+        "finished_at": rfc3339(arrived_at),
+        "duration_ms": int((arrived_at - began).total_seconds() * 1000),
+        "libvirt_ms": numbers.elapsed_ms if numbers else None,
+        "downtime_ms": numbers.downtime_ms if numbers else None,
+        "downtime_net_ms": numbers.downtime_net_ms if numbers else None,
+        "memory_bytes": numbers.memory_processed_bytes if numbers else None,
+        "disk_bytes": numbers.disk_processed_bytes if numbers else None,
+        "iterations": numbers.iteration if numbers else None,
+        "storage": migration.storage,
+        "copies": {
+            migration.source_name: answers.source.value,
+            migration.destination_name: answers.destination.value,
+        },
+        "single_copy": answers.outcome is Outcome.ARRIVED,
+        "left_behind": left_behind,
+        "adopted": errand.adopted,
+    }

@@ -1,0 +1,140 @@
+"""A worker's story of one migration: take the lease, check, prepare, carry, settle; or adopt what another began."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from fleet.hypervisor.errors import GuestNotFound, HypervisorError
+from fleet.hypervisor.interface import MigrationOrder
+from fleet.jobs import lease as leases
+from fleet.jobs import lifecycle
+from fleet.jobs.progress import LeaseLost
+from fleet.models import JobCommand, JobEvent
+from fleet.refusals import Refused
+from fleet.states import JobState, StepState
+from migrations_app import steps
+from migrations_app.flows import clean_up, prepare, settle, transfer
+from migrations_app.flows.errand import Errand
+from migrations_app.models import Migration
+from migrations_app.outcome import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+class Cancelled(Exception):
+    """An operator cancelled before libvirt's call was entered."""
+
+
+def run(job_id: UUID) -> None:
+    """Do, go on with or settle a migration; returns at once when another worker has it."""
+    lease = leases.take(job_id)
+    if lease is None:
+        return
+    try:
+        with leases.kept(lease):
+            _work(lease)
+    except LeaseLost as lost:
+        logger.warning("%s", lost)
+    except Exception:
+        # Loud in the log; the guest may be anywhere, so the next worker asks the hosts.
+        logger.exception("job %s broke; another attempt will settle it", job_id)
+        leases.release(lease, again_in_s=settle.ASK_AGAIN_S)
+
+
+def _work(lease: leases.Lease) -> None:
+    errand = Errand(lease)
+    if errand.migration.call_entered_at is not None:
+        _adopt(errand)
+    elif errand.pen.job.state == JobState.QUEUED:
+        text = f"Moving {errand.name} from {errand.migration.source_name} to {errand.migration.destination_name}"
+        if lifecycle.advance(lease.job_id, JobState.RUNNING, lease=lease, code="started", message=text):
+            _begin(errand)
+    else:
+        errand.pen.say("taken.over", "The worker before died before libvirt was called; starting afresh")
+        clean_up.after_staying(errand)
+        _begin(errand)
+
+
+def _begin(errand: Errand) -> None:
+    try:
+        order = _get_ready(errand)
+    except Cancelled:
+        clean_up.after_staying(errand)
+        settle.end(errand, JobState.CANCELLED, _nothing_happened(errand, "cancelled", "Cancelled before it began."))
+        return
+    except Refused as refused:
+        clean_up.after_staying(errand)
+        error = _nothing_happened(errand, refused.code, refused.text)
+        settle.end(errand, JobState.FAILED, error | {"hint": f"{refused.remedy} {error['hint']}".strip()})
+        return
+    except GuestNotFound as gone:
+        _gone(errand, gone)
+        return
+    except HypervisorError as error:
+        left = clean_up.after_staying(errand)
+        found = _nothing_happened(errand, error.code, error.text)
+        if left:
+            found["hint"] += f" Still there: {', '.join(left)}."
+        settle.end(errand, JobState.FAILED, found)
+        return
+    course = transfer.carry(errand, order)
+    settle.settle(errand, course)
+
+
+def _get_ready(errand: Errand) -> MigrationOrder:
+    pen = errand.pen
+    pen.start(steps.CHECK)
+    _, findings = prepare.check(errand)
+    for found in findings.checks:
+        if found.severity == "warn":
+            pen.say(f"check.{found.code}", found.message, level=JobEvent.Level.WARNING)
+    _stop_if_cancelled(errand)
+    if findings.copies:
+        pen.start(steps.PREPARE, "Making thin volumes at the destination")
+    else:
+        pen.end(steps.CHECK, StepState.DONE)
+        pen.end(steps.PREPARE, StepState.SKIPPED, "Nothing to prepare: the disks are shared.")
+    paths = prepare.make_volumes(errand, findings)
+    order = prepare.order(errand, findings, paths)
+    _stop_if_cancelled(errand)
+    # Important: from here on a worker that takes over must ask the hosts and never start again by itself.
+    Migration.objects.filter(pk=errand.migration.pk).update(call_entered_at=Now())
+    pen.start(steps.DISKS if findings.copies else steps.MEMORY)
+    return order
+
+
+def _stop_if_cancelled(errand: Errand) -> None:
+    for command in errand.pen.report():
+        if command.kind == JobCommand.Kind.CANCEL:
+            errand.pen.settle(command, "cancelled before libvirt was asked to move the guest")
+            raise Cancelled
+
+
+def _nothing_happened(errand: Errand, code: str, message: str) -> dict[str, str]:
+    here = errand.migration.source_name
+    return {"code": code, "message": message, "hint": f"{errand.name} is on {here}, untouched.", "guest_is_on": here}
+
+
+def _gone(errand: Errand, gone: GuestNotFound) -> None:
+    """The guest is not where the rows said: moved or removed behind our back since the wish was stored."""
+    clean_up.after_staying(errand)
+    answers = errand.ask()
+    place = errand.migration.destination_name if answers.outcome is Outcome.ARRIVED else ""
+    hint = f"It runs on {place} already." if place else "Look where it went; Drover moved nothing."
+    error = {"code": gone.code, "message": gone.text, "hint": hint, "guest_is_on": place}
+    settle.end(errand, JobState.FAILED, error)
+
+
+def _adopt(errand: Errand) -> None:
+    """Another worker entered libvirt's call and died: its migration may still run, be over, or never have begun."""
+    errand.adopted = True
+    if errand.pen.job.state == JobState.RUNNING:
+        errand.pen.say("adopted", "Another worker takes over and asks both hosts", level=JobEvent.Level.WARNING)
+    course = transfer.accompany(errand)
+    if errand.pen.job.state == JobState.RUNNING or errand.ask().outcome not in {Outcome.UNKNOWN, Outcome.DOUBLE}:
+        settle.settle(errand, course)
+    else:
+        leases.release(errand.lease, again_in_s=settle.ASK_AGAIN_S)

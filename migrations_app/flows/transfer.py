@@ -1,0 +1,185 @@
+"""While libvirt moves the guest: watch the numbers, tell them, and carry out what operators want meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+
+from fleet.documents.times import rfc3339
+from fleet.hypervisor.errors import GuestNotFound, HypervisorError, JobBusy, NoJob
+from fleet.hypervisor.facts import GuestEvent, JobSample
+from fleet.hypervisor.interface import MigrationOrder
+from fleet.jobs.progress import LeaseLost
+from fleet.models import JobCommand, JobEvent
+from fleet.states import StepState
+from migrations_app import measures, steps
+from migrations_app.flows.errand import Errand
+
+logger = logging.getLogger(__name__)
+
+#: How often the numbers are read and told: four a second is what a page shows smoothly.
+LOOK_EVERY_S = 0.25
+#: A migration whose numbers stand still this long is given up; the guest stays where it is.
+STALLED_AFTER_S = 120
+#: libvirt may still clear up an aborted migration of a moment ago.
+BUSY_PATIENCE_S = 15
+#: An adopted migration's source may be silent this long before the job becomes unknown.
+SILENCE_S = 20
+
+
+@dataclass(kw_only=True)
+class Course:
+    """How a transfer went, as far as this worker saw it."""
+
+    error: HypervisorError | None = None
+    #: Why we aborted it: "cancel", "timeout", "stalled" or "".
+    gave_up: str = ""
+    last: JobSample | None = None
+    returned_at: float = 0.0
+    iterations: list[int] = field(default_factory=list)
+
+
+def carry(errand: Errand, order: MigrationOrder) -> Course:
+    """Start the migration and stay with it until libvirt's call returns; raises LeaseLost."""
+    course = Course()
+    done, wake = threading.Event(), threading.Event()
+    host = errand.source
+
+    def call() -> None:
+        try:
+            _migrate_when_idle(errand, order)
+        except HypervisorError as error:
+            course.error = error
+        except Exception as error:
+            logger.exception("job %s: the migrate call broke", errand.migration.pk)
+            course.error = HypervisorError(f"unexpected: {error}", host=errand.source_row.name)
+        finally:
+            course.returned_at = time.monotonic()
+            done.set()
+            wake.set()
+
+    unsubscribe = host.subscribe(_waker(errand.uuid, wake))
+    try:
+        threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
+        _Watch(errand, course, copies_disks=bool(order.copy_disks)).until(done.is_set, wake)
+    finally:
+        unsubscribe()
+    return course
+
+
+def accompany(errand: Errand) -> Course:
+    """Stay with a migration that another worker began, until the source runs no job for the guest any more."""
+    course = Course()
+    watch = _Watch(errand, course, copies_disks=bool(errand.migration.artefacts))
+    silent_since: float | None = None
+
+    def over() -> bool:
+        nonlocal silent_since
+        try:
+            job = errand.source.job(errand.uuid)
+        except HypervisorError as error:
+            silent_since = silent_since or time.monotonic()
+            course.error = error
+            return time.monotonic() - silent_since > SILENCE_S
+        silent_since = None
+        return job is None
+
+    watch.until(over, threading.Event())
+    return course
+
+
+def _migrate_when_idle(errand: Errand, order: MigrationOrder) -> None:
+    deadline = time.monotonic() + BUSY_PATIENCE_S
+    while True:
+        try:
+            errand.source.migrate(errand.uuid, order)
+            return
+        except JobBusy:
+            if time.monotonic() > deadline or errand.lease.lost.is_set():
+                raise
+            time.sleep(LOOK_EVERY_S)
+
+
+def _waker(uuid: str, wake: threading.Event) -> Callable[[GuestEvent], None]:
+    def on_event(event: GuestEvent) -> None:
+        if event.uuid == uuid and event.kind in {"iteration", "job_completed"}:
+            wake.set()
+
+    return on_event
+
+
+class _Watch:
+    """The loop beside a running migration."""
+
+    def __init__(self, errand: Errand, course: Course, *, copies_disks: bool) -> None:
+        self.errand, self.course, self.copies_disks = errand, course, copies_disks
+        self.began = self.moved = time.monotonic()
+        self.fingerprint: tuple[int, ...] = ()
+        if not copies_disks:
+            errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
+
+    def until(self, over: Callable[[], bool], wake: threading.Event) -> None:
+        """Look, tell and obey until `over`; `wake` brings the next look forward."""
+        while not over():
+            wake.wait(LOOK_EVERY_S)
+            wake.clear()
+            if over():
+                return
+            self._look()
+
+    def _look(self) -> None:
+        errand = self.errand
+        if errand.lease.lost.is_set():
+            raise LeaseLost(f"job {errand.migration.pk}: the lease could not be kept")
+        try:
+            sample = errand.source.job(errand.uuid)
+        except HypervisorError:
+            # The call itself will tell what became of it; the page shows how old the last number is.
+            sample = None
+        progress = None
+        if sample is not None and sample.operation in {"", "migration_out"}:
+            progress = self._take(sample)
+        for command in errand.pen.report(progress):
+            self._obey(command)
+        self._give_up_if_hopeless()
+
+    def _take(self, sample: JobSample) -> dict[str, object]:
+        self.course.last = sample
+        if (mark := measures.fingerprint(sample)) != self.fingerprint:
+            self.fingerprint, self.moved = mark, time.monotonic()
+        stage = measures.stage_of(sample, copies_disks=self.copies_disks)
+        if self.errand.pen.step_state(stage) is StepState.WAITING:
+            self.errand.pen.start(stage)
+        if sample.iteration and sample.iteration not in self.course.iterations:
+            self.course.iterations.append(sample.iteration)
+        heard = rfc3339(timezone.now()) or ""
+        return measures.measure(sample, before=self.errand.pen.job.progress, heard_at=heard)
+
+    def _obey(self, command: JobCommand) -> None:
+        if command.kind == JobCommand.Kind.CANCEL and self._abort("cancel"):
+            self.errand.pen.settle(command, "the migration was told to stop")
+
+    def _give_up_if_hopeless(self) -> None:
+        now = time.monotonic()
+        limit = self.errand.options.timeout_s
+        if limit and now - self.began > limit and not self.course.gave_up:
+            self._abort("timeout")
+        elif now - self.moved > STALLED_AFTER_S and not self.course.gave_up:
+            self._abort("stalled")
+
+    def _abort(self, why: str) -> bool:
+        """Ask libvirt to stop; True when it was told. A migration that is just ending may still succeed."""
+        try:
+            self.errand.source.abort(self.errand.uuid)
+        except (NoJob, GuestNotFound):
+            return False
+        except HypervisorError as error:
+            self.errand.pen.say("abort.refused", f"libvirt did not stop it: {error.text}", level=JobEvent.Level.WARNING)
+            return False
+        self.course.gave_up = why
+        return True

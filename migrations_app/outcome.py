@@ -1,0 +1,79 @@
+"""Pure: what both hosts say about a guest after (or during) a migration, and what that means.
+
+An error from libvirt's migrate call is no proof of failure, and its silence none of success (facts: a SIGTERMed source
+libvirtd breaks the call while the guest arrives). Only the two hosts' answers count.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from fleet.hypervisor.facts import GuestGlimpse
+from fleet.states import GuestState
+
+
+class Side(StrEnum):
+    """One host's answer about the guest."""
+
+    RUNNING = "running"
+    #: Stopped by somebody, not by the migration: it owns its memory and disks.
+    PAUSED = "paused"
+    #: Half-way: an incoming copy that has not started, or an outgoing one that has stopped.
+    IN_TRANSIT = "in transit"
+    #: Defined, but not running.
+    OFF = "off"
+    ABSENT = "absent"
+    #: The host could not be asked.
+    SILENT = "silent"
+
+
+class Outcome(StrEnum):
+    """What the two answers together mean."""
+
+    ARRIVED = "arrived"
+    STAYED = "stayed"
+    #: Runs nowhere: it was shut down, crashed, or its host died with it.
+    OFF = "off"
+    #: Not settled yet; ask again.
+    MOVING = "moving"
+    #: Runs twice: the alarm of alarms.
+    DOUBLE = "double"
+    #: A host is silent: nobody may touch the guest.
+    UNKNOWN = "unknown"
+
+
+#: libvirt's reasons for a pause that belong to a migration.
+TRANSIT_REASONS = frozenset(
+    {"migration", "postmigrate", "post-migrate", "postcopy", "post-copy", "starting up", "starting-up"}
+)
+
+
+def side(glimpse: GuestGlimpse | None) -> Side:
+    """What an answer says; None is "no such guest here"."""
+    if glimpse is None:
+        return Side.ABSENT
+    if glimpse.state in {GuestState.RUNNING, GuestState.SUSPENDED}:
+        return Side.RUNNING
+    if glimpse.state == GuestState.PAUSED:
+        return Side.IN_TRANSIT if glimpse.reason in TRANSIT_REASONS else Side.PAUSED
+    return Side.OFF
+
+
+def decide(source: Side, destination: Side) -> Outcome:
+    """The meaning of both answers.
+
+    A silent side always means unknown: a guest that runs here says nothing about what a silent host does.
+    """
+    gone = {Side.ABSENT, Side.OFF}
+    alive = {Side.RUNNING, Side.PAUSED}
+    if Side.SILENT in {source, destination}:
+        return Outcome.UNKNOWN
+    if source is Side.RUNNING and destination is Side.RUNNING:
+        return Outcome.DOUBLE
+    if source in alive and destination in gone:
+        return Outcome.STAYED
+    if source in gone and destination in alive:
+        return Outcome.ARRIVED
+    if source in gone and destination in gone:
+        return Outcome.OFF
+    return Outcome.MOVING
