@@ -76,6 +76,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 CSRF_TRUSTED_ORIGINS = env_list("DROVER_TRUSTED_ORIGINS")
+#: Redirecting to TLS (W008) and speaking for a whole domain (W005, W021) are the proxy's business, not ours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SESSION_COOKIE_NAME = "drover_session"
 CSRF_COOKIE_NAME = "drover_csrf"
 X_FRAME_OPTIONS = "DENY"
