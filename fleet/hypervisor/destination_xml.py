@@ -1,0 +1,51 @@
+"""Pure: a guest's XML as the destination shall have it: other disk paths, another network, a free listen address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lxml import etree
+
+from fleet.hypervisor.domain_xml import parse
+
+
+def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network: str = "") -> str:
+    """The same guest with new file paths ({target: path}) and, where given, all its cards on `network`.
+
+    libvirt refuses a migration whose XML differs in anything a guest can see, so nothing else is touched.
+    A disk that gets a new file loses its backing chain: the copy arrives whole.
+    Raises `domain_xml.UnsafeXml` for XML with entities, KeyError for a target the guest does not have.
+    """
+    root = parse(xml)
+    for target, path in (disk_sources or {}).items():
+        _point_at(_disk(root, target), path)
+    if network:
+        for card in root.iterfind("./devices/interface[@type='network']/source"):
+            _connect(card, network)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _disk(root: etree._Element, target: str) -> etree._Element:
+    for disk in root.iterfind("./devices/disk"):
+        place = disk.find("target")
+        if place is not None and place.get("dev") == target:
+            return disk
+    raise KeyError(target)
+
+
+def _point_at(disk: etree._Element, path: str) -> None:
+    source = disk.find("source")
+    if source is None:
+        raise KeyError(path)
+    for name in ("pool", "volume", "dev", "index"):
+        source.attrib.pop(name, None)
+    source.set("file", path)
+    disk.set("type", "file")
+    for chain in disk.findall("backingStore"):
+        disk.remove(chain)
+
+
+def _connect(card: etree._Element, network: str) -> None:
+    """`portid` and `bridge` are what the source's network driver handed out; the destination hands out its own."""
+    card.attrib.clear()
+    card.set("network", network)
