@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
-
+from fleet.documents.addresses import guest_url, job_url
 from fleet.models import Guest
 
 
@@ -14,7 +13,7 @@ def guest_document(guest: Guest) -> dict[str, Any]:
     jobs = guest.unfinished_jobs
     return {
         "id": str(guest.id),
-        "url": reverse("api:guest-detail", args=[guest.id]),
+        "url": guest_url(guest.id),
         "uuid": str(guest.uuid),
         "name": guest.name,
         "title": guest.facts.get("title", ""),
@@ -30,6 +29,6 @@ def guest_document(guest: Guest) -> dict[str, Any]:
         "interfaces": guest.interfaces,
         "tags": guest.tags,
         "pinned": guest.pinned,
-        "current_job": reverse("api:job-detail", args=[jobs[0].id]) if jobs else None,
+        "current_job": job_url(jobs[0].id) if jobs else None,
         "version": guest.version,
     }

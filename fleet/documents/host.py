@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
-
+from fleet.documents.addresses import host_url
 from fleet.documents.times import rfc3339
 from fleet.models import Host
 
@@ -14,7 +13,7 @@ def host_document(host: Host) -> dict[str, Any]:
     """A host as programs and pages see it; load it with `Host.objects.for_documents()`."""
     return {
         "id": str(host.id),
-        "url": reverse("api:host-detail", args=[host.id]),
+        "url": host_url(host.id),
         "name": host.name,
         "address": host.address,
         "transport": host.transport,

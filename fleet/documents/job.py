@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
-
+from fleet.documents.addresses import guest_url, host_url, job_url
 from fleet.documents.times import rfc3339
 from fleet.models import Job, JobEvent, JobStep
 from fleet.states import JobState
@@ -15,7 +14,7 @@ def job_document(job: Job) -> dict[str, Any]:
     """A job as programs and pages see it; load it with `Job.objects.for_documents()` to keep the queries constant."""
     return {
         "id": str(job.id),
-        "url": reverse("api:job-detail", args=[job.id]),
+        "url": job_url(job.id),
         "kind": job.kind,
         "state": job.state,
         "stage": job.stage,
@@ -60,14 +59,14 @@ def _subject(job: Job) -> dict[str, Any] | None:
             "kind": "guest",
             "id": str(job.guest_id),
             "name": job.subject_name,
-            "url": reverse("api:guest-detail", args=[job.guest_id]),
+            "url": guest_url(job.guest_id),
         }
     if job.host_id:
         return {
             "kind": "host",
             "id": str(job.host_id),
             "name": job.subject_name,
-            "url": reverse("api:host-detail", args=[job.host_id]),
+            "url": host_url(job.host_id),
         }
     return {"kind": "", "id": None, "name": job.subject_name, "url": None}
 
