@@ -45,6 +45,11 @@ def guest_mac(subnet: str, number: int) -> str:
     return f"52:54:00:d0:{int(subnet.split('.')[2]):02x}:{number + 1:02x}"
 
 
+def host_mac(subnet: str, number: int) -> str:
+    """Of a host's br0."""
+    return f"52:54:00:d1:{int(subnet.split('.')[2]):02x}:{number + 1:02x}"
+
+
 def manager_interface(lab: str, subnet: str) -> str:
     """The only link a lab has in the machine's own network namespace; at most 15 characters."""
     name = f"dl-{lab}"

@@ -206,10 +206,12 @@ class Lab:
             for p in self.processes(name)
             if (daemon and p.program == "libvirtd")
             or (qemu is not None and p.guest == qemu)
-            or (everything and p.pid != holder and p.program != "bindfs")
+            or (everything and p.pid != holder and p.program not in ("bindfs", "unshare"))
         ]
         processes.send(targets, number)
         if number == signal.SIGKILL:
+            if everything:
+                host.forget_run(self.name, name)
             gone = {(p.pid, p.started) for p in targets}
             processes.wait_until(
                 lambda: not gone & {(p.pid, p.started) for p in self.processes(name)}, 10, f"{name}: still there"

@@ -42,8 +42,11 @@ struct record { /* little endian, lab/counter.py RECORD */
     uint32_t crc;
 };
 
+#define BUTTONS 4
+
 static char cmdline[2048];
-static int serial_fd, disk_fd = -1, udp_fd = -1, button_fd = -1;
+static struct pollfd watched[1 + BUTTONS]; /* the network, then whatever may be a power button */
+static int serial_fd, disk_fd = -1, udp_fd = -1;
 static uint64_t sequence = 1, boot_id, dirtied_pages, moment;
 static long dirty_mib_s, set_pages, counter_ms, ticks_ms;
 static uint8_t *memory, *sector;
@@ -192,9 +195,17 @@ static void answer(void) {
     sendto(udp_fd, line, len, 0, (void *)&who, n);
 }
 
-static void press_button(void) { /* virsh shutdown */
+static void open_buttons(void) { /* which of them is the power button depends on the machine type */
+    for (int i = 0; i < BUTTONS; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/dev/input/event%d", i);
+        watched[1 + i] = (struct pollfd){.fd = open(path, O_RDONLY | O_NONBLOCK), .events = POLLIN};
+    }
+}
+
+static void press_button(int fd) { /* virsh shutdown */
     struct input_event e;
-    while (read(button_fd, &e, sizeof e) == sizeof e)
+    while (read(fd, &e, sizeof e) == sizeof e)
         if (e.type == EV_KEY && e.code == KEY_POWER && e.value == 1) {
             say("POWEROFF", now_ms(), -1);
             sync();
@@ -220,10 +231,10 @@ static void live(void) {
         if (dirty_mib_s) wait = until(last_dirty + SLICE_MS, wait);
         if (counter_ms) wait = until(next_count, wait);
         if (ticks_ms) wait = until(next_tick, wait);
-        struct pollfd fds[] = {{.fd = udp_fd, .events = POLLIN}, {.fd = button_fd, .events = POLLIN}};
-        poll(fds, 2, wait);
-        if (fds[0].revents) answer();
-        if (fds[1].revents) press_button();
+        if (poll(watched, 1 + BUTTONS, wait) <= 0) continue;
+        if (watched[0].revents) answer();
+        for (int i = 1; i <= BUTTONS; i++)
+            if (watched[i].revents) press_button(watched[i].fd);
     }
 }
 
@@ -237,7 +248,8 @@ int main(void) {
     close(fd);
     load_modules();
     open_network();
-    button_fd = open("/dev/input/event0", O_RDONLY | O_NONBLOCK);
+    watched[0] = (struct pollfd){.fd = udp_fd, .events = POLLIN};
+    open_buttons();
     boot_id = (uint64_t)time(NULL);
     dirty_mib_s = option("lab.dirty_mib_s=", 0);
     ticks_ms = option("lab.ticks_ms=", 0);

@@ -1,6 +1,8 @@
 """Boundary. The sleeping process that keeps a host's (or the fabric's) namespaces alive.
 
-A host's daemons can die and come back: its network, its mounts and its name stay as long as the holder sleeps.
+A host's daemons can die and come back: its network, its mounts and its name stay as long as the holder sleeps. It is also
+process 1 of the host, and ignores SIGCHLD so that the kernel takes the dead away at once: libvirt waits for a destroyed
+QEMU to be gone, and a machine without a proper init may leave it a zombie for seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ set -e
 mount -t tmpfs -o size=4k {mark} {mark_folder}
 echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true
 echo ready
-exec sleep infinity >/dev/null
+exec sleep infinity >/dev/null 2>&1
 """
 
 # Important: /run is a fresh tmpfs, as after a boot; /sys is mounted anew so that it shows the namespace's own links.
@@ -44,8 +46,10 @@ echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true
 bindfs -o subtype=glusterfs,fsname=storage.{site}:/shared,attr_timeout=0,entry_timeout=0,negative_timeout=0 \
  --multithreaded --forward-odirect=4096 {shared} /srv/shared
 echo ready
-exec sleep infinity >/dev/null
+exec env --ignore-signal=CHLD sleep infinity >/dev/null 2>&1
 """
+
+HOST_NAMESPACES = ("--mount", "--net", "--uts", "--pid")
 
 
 def hold_fabric(places: Places) -> None:
@@ -69,26 +73,26 @@ def hold_host(places: Places, plan: LabPlan, host: HostPlan) -> None:
         site=host.site,
         shared=places.shared(host.site),
     )
-    start(["unshare", "--mount", "--net", "--uts", "--propagation", "private", "sh", "-c", script, owner])
+    more = ["--fork", "--mount-proc", "--propagation", "private"]
+    start(["unshare", *HOST_NAMESPACES, *more, "sh", "-c", script, owner])
 
 
 def start(argv: Sequence[str]) -> None:
     """Start a holder; return when it says that its namespaces are ready."""
-    holder = subprocess.Popen(
-        list(argv),
+    with subprocess.Popen(
+        ["setsid", "--fork", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
+        stderr=subprocess.STDOUT,
         text=True,
         env=processes.clean_environment(),
-    )
-    assert holder.stdout and holder.stderr
-    if holder.stdout.readline().strip() != "ready":
-        raise LabError(f"{argv[-1]} did not come up: {holder.stderr.read().strip()}")
-    holder.stdout.close()
-    holder.stderr.close()
-    holder.returncode = 0  # it is meant to outlive us: no warning about a process still running
+    ) as starting:
+        assert starting.stdout
+        said = ""
+        while (line := starting.stdout.readline()) and line != "ready\n":
+            said += line
+        if line != "ready\n":
+            raise LabError(f"{argv[-1]} did not come up: {said.strip()}")
 
 
 def find(lab: str, owner: str, among: Sequence[Process] | None = None) -> Process | None:
@@ -109,5 +113,5 @@ def pid(lab: str, owner: str) -> int:
 
 def entered(lab: str, owner: str, argv: Sequence[str]) -> list[str]:
     """The command as it has to be started to run inside a host, or inside the fabric."""
-    uts = [] if owner == FABRIC else ["--uts"]
-    return ["nsenter", "--target", str(pid(lab, owner)), "--mount", "--net", *uts, "--", *argv]
+    namespaces = ("--mount", "--net") if owner == FABRIC else HOST_NAMESPACES
+    return ["nsenter", "--target", str(pid(lab, owner)), *namespaces, "--", *argv]

@@ -154,6 +154,11 @@ def run_folder(lab: str, host: str, path: str) -> Path:
     return Path(f"/proc/{holders.pid(lab, host)}/root/run/{path}")
 
 
+def forget_run(lab: str, host: str) -> None:
+    """What a power cut does to /run: the state files of guests that ran are gone."""
+    shutil.rmtree(run_folder(lab, host, "libvirt"), ignore_errors=True)
+
+
 def wait_for_daemon(places: Places, host: str, address: str, timeout_s: float = 40) -> None:
     """Until libvirtd answers a question and its TLS port is open."""
     socket_file = run_folder(places.name, host, "libvirt/libvirt-sock")

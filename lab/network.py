@@ -72,7 +72,8 @@ def connect(plan: LabPlan, host: HostPlan, subnet: str) -> None:
         plan.name,
         host.name,
         [
-            "link add br0 type bridge",
+            # Important: a fixed address, or br0 would take a new one when the first or last guest is plugged in.
+            f"link add br0 address {addresses.host_mac(subnet, host.number)} type bridge",
             "link set eth0 master br0",
             f"address add {addresses.host(subnet, host.number)}/24 dev br0",
             "link set eth0 up",

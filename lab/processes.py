@@ -7,6 +7,7 @@ marks, so the next one finds everything it left, and a recycled process id is ne
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -52,24 +53,26 @@ class Process:
 
 def run(argv: Sequence[str], text: str | None = None, check: bool = True, timeout_s: float = 120) -> str:
     """What the command wrote to stdout; LabError with its stderr if it fails and `check` is on."""
-    done = subprocess.run(
-        list(argv), input=text, capture_output=True, text=True, check=False, timeout=timeout_s, env=clean_environment()
-    )
+    try:
+        done = subprocess.run(
+            list(argv), input=text, capture_output=True, text=True, check=False, timeout=timeout_s, env=clean_environment()
+        )
+    except subprocess.TimeoutExpired as late:
+        raise LabError(f"{' '.join(argv)}: no answer in {timeout_s:.0f} s") from late
     if check and done.returncode:
         raise LabError(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
-def spawn(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start something that outlives us."""
+def spawn(argv: Sequence[str], log: Path) -> None:
+    """Start something that outlives us and is not our child."""
     with log.open("ab") as sink:
-        return subprocess.Popen(
-            list(argv),
+        subprocess.run(
+            ["setsid", "--fork", *argv],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            start_new_session=True,
-            close_fds=True,
+            check=True,
             env=clean_environment(),
         )
 
@@ -154,9 +157,11 @@ def end_all(find: Callable[[], list[Process]], timeout_s: float = 15) -> None:
         left = find()
         send(left, signal.SIGKILL)
         killed.update(process.pid for process in left)
-        return not left and not any(map(is_zombie, killed))
+        return not left
 
     wait_until(nothing_left, timeout_s, "processes do not end")
+    with contextlib.suppress(LabError):  # only the machine's init can take them away
+        wait_until(lambda: not any(map(is_zombie, killed)), 5, "zombies")
 
 
 def is_zombie(pid: int) -> bool:

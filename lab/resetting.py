@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 from lab import guests, image, processes, raising, storage
@@ -33,21 +34,22 @@ def untouched(lab: Lab) -> set[str]:
 
 def clear(lab: Lab, name: str, keep: set[str]) -> None:
     """Remove every other guest from a host, whoever defined it."""
-    for guest in lab.virsh(name, "list", "--all", "--name").split():
-        stays = guest in keep and lab.guests[guest].host == name
-        if not stays:
-            remove_guest(lab, name, guest)
+    options = "--managed-save --snapshots-metadata --checkpoints-metadata --nvram"
 
+    def unwanted() -> list[str]:
+        there = lab.virsh(name, "list", "--all", "--name").split()
+        return [guest for guest in there if not (guest in keep and lab.guests[guest].host == name)]
 
-def remove_guest(lab: Lab, name: str, guest: str) -> None:
-    """Off, then forgotten."""
-    lab.kill(name, qemu=guest)
-    lab.virsh(name, "destroy", guest, check=False)
-    options = ("--managed-save", "--snapshots-metadata", "--checkpoints-metadata", "--nvram")
-    lab.virsh(name, "undefine", guest, *options, check=False)
-    processes.wait_until(
-        lambda: guest not in lab.virsh(name, "list", "--all", "--name").split(), 20, f"{name}: {guest} does not go"
-    )
+    def remove() -> bool:
+        left = unwanted()
+        if left:
+            words = [f"destroy {guest}; undefine {guest} {options}" for guest in left]
+            lab.virsh(name, "; ".join(words), check=False)
+        return not left
+
+    for guest in unwanted():  # a QEMU that was stopped would keep libvirtd waiting
+        lab.kill(name, qemu=guest, number=signal.SIGCONT)
+    processes.wait_until(remove, 30, f"{name}: its guests do not go")
 
 
 def remake(lab: Lab, wanted: list[GuestPlan]) -> None:
