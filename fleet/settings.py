@@ -253,6 +253,8 @@ SSH_KEY = Path(env("DROVER_SSH_KEY", str(HOME / "ssh" / "id_ed25519")))
 #: Seconds after which a plain libvirt call is given up.
 CALL_DEADLINE_S = env_int("DROVER_CALL_DEADLINE_S", 8)
 OPEN_DEADLINE_S = env_int("DROVER_OPEN_DEADLINE_S", 6)
+#: Whether /metrics answers without a token.
+METRICS_OPEN = env_bool("DROVER_METRICS_OPEN")
 #: A running job whose worker has not been heard of for this long is taken over by another.
 LEASE_S = env_int("DROVER_LEASE_S", 15)
 #: Live migrations that one worker runs side by side.

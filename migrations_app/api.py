@@ -1,0 +1,253 @@
+"""`migrations/` and `guests/ID/destinations/`: asking where a guest may go, and sending it there."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import django_filters
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_view
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from fleet.access.principal import Principal
+from fleet.api import lookups, parameters, waiting
+from fleet.api.endpoint import Endpoint, Listed
+from fleet.api.filters import Filters
+from fleet.api.jobs import read_job
+from fleet.api.problems import Problem
+from fleet.api.schema import DRY_RUN, PREFER, problems
+from fleet.api.shapes import JobShape
+from fleet.documents.times import rfc3339
+from fleet.jobs.visibility import visible_jobs
+from fleet.models import Guest, Host, Job
+from fleet.refusals import Refused
+from fleet.states import FINISHED, JobState, choices
+from migrations_app.api_bodies import (
+    DestinationShape,
+    DryRunShape,
+    JobsShape,
+    ManyBody,
+    MigrationBody,
+    MigrationShape,
+)
+from migrations_app.flows.destinations import Destination, destinations
+from migrations_app.flows.submit import STORAGES, Submission, submit
+from migrations_app.models import Migration
+
+#: Printable ASCII, short enough for the number that a list of moves adds.
+_KEY = re.compile(r"[\x21-\x7e]{1,190}")
+_IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Sending the same key and body again gives the same job, with `Idempotent-Replayed: true`.",
+)
+_STORAGE = OpenApiParameter("storage", str, enum=STORAGES, description="What would be done with its disks.")
+
+
+class MigrationFilters(Filters):
+    """How the list of migrations is narrowed."""
+
+    guest = django_filters.CharFilter(method="by_id_or_name")
+    source = django_filters.CharFilter(method="by_id_or_name")
+    destination = django_filters.CharFilter(method="by_id_or_name")
+    state = django_filters.MultipleChoiceFilter(field_name="job__state", choices=choices(JobState))
+    mode = django_filters.ChoiceFilter(choices=Migration.Mode.choices)
+    storage = django_filters.ChoiceFilter(choices=Migration.Storage.choices)
+
+
+@extend_schema_view(
+    list=extend_schema(responses={200: MigrationShape(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: MigrationShape, **problems(404)}),
+)
+class Migrations(Listed):
+    """Guests on the move, and those that moved."""
+
+    serializer_class = MigrationShape
+    filterset_class = MigrationFilters
+    search_fields = ("job__subject_name", "source_name", "destination_name")
+    ordering_fields = ("job__created_at", "job__finished_at")
+    parameters = {"create": frozenset({"dry_run"})}
+
+    def get_queryset(self) -> QuerySet[Migration]:
+        """Migrations whose job the caller may see, newest first."""
+        rows = Migration.objects.select_related("job", "guest").order_by("-job__created_at", "pk")
+        if self.principal.everywhere is not None:
+            return rows
+        return rows.filter(job__in=visible_jobs(self.principal).values("pk"))
+
+    def document(self, row: Migration) -> dict[str, Any]:
+        """A migration; its job tells how it is going."""
+        return {
+            "id": str(row.pk),
+            "url": reverse("api:migration-detail", args=[row.pk]),
+            "job": reverse("api:job-detail", args=[row.pk]),
+            "state": row.job.state,
+            "guest": {"id": str(row.guest_id) if row.guest_id else None, "name": row.job.subject_name},
+            "uuid": str(row.guest_uuid),
+            "source": {"id": str(row.source_id) if row.source_id else None, "name": row.source_name},
+            "destination": {
+                "id": str(row.destination_id) if row.destination_id else None,
+                "name": row.destination_name,
+            },
+            "mode": row.mode,
+            "storage": row.storage,
+            "options": row.options,
+            "receipt": row.receipt,
+            "created_at": rfc3339(row.job.created_at),
+            "finished_at": rfc3339(row.job.finished_at),
+        }
+
+    @extend_schema(
+        request=PolymorphicProxySerializer("MigrationRequest", [MigrationBody, ManyBody], None),
+        parameters=[DRY_RUN, PREFER, _IDEMPOTENCY],
+        responses={
+            202: PolymorphicProxySerializer("MigrationAccepted", [JobShape, JobsShape], None),
+            200: PolymorphicProxySerializer("MigrationDone", [DryRunShape, JobShape], None),
+            **problems(404, 409, 422),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Move a guest, or several with `items`: all are accepted or none."""
+        # Before the body is looked at: who may move nothing need not learn what is there to move.
+        if not self.principal.allows_somewhere("migration.submit"):
+            self.principal.require("migration.submit")
+        dry_run = parameters.flag(request, "dry_run")
+        key = _key(request)
+        if isinstance(request.data, dict) and "items" in request.data:
+            return self._many(self.body(ManyBody)["items"], key=key, dry_run=dry_run)
+        wish = self.body(MigrationBody)
+        if dry_run:
+            return Response(self._verdict(wish))
+        submission = self._submit(wish, key=key)
+        assert submission.job is not None  # noqa: S101 - only dry runs have none
+        return self._accepted(request, submission, submission.job)
+
+    def _verdict(self, wish: dict[str, Any], *, at: str = "") -> dict[str, Any]:
+        """What the very same checks say; a move that they block is an answer here, not an error."""
+        try:
+            found = self._submit(wish, dry_run=True, at=at)
+        except Refused as refusal:
+            if not refusal.checks:
+                raise
+            return self._blocked(wish, refusal)
+        return _verdict(found, found.destination)
+
+    def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
+        if not wish.get("destination"):
+            return {"allowed": False, "destination": None, "storage": None, "checks": refusal.checks, "forecast": None}
+        guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
+        found = destinations(guest=guest, storage=wish["storage"], options=wish.get("options"))
+        return _verdict(next(one for one in found if one.host == host), host)
+
+    def _submit(self, wish: dict[str, Any], *, key: str = "", dry_run: bool = False, at: str = "") -> Submission:
+        guest = lookups.guest(self.principal, wish["guest"], field=f"{at}guest")
+        named = wish.get("destination")
+        return submit(
+            principal=self.principal,
+            guest=guest,
+            destination=lookups.host(self.principal, named, field=f"{at}destination") if named else None,
+            mode=wish["mode"],
+            storage=wish["storage"],
+            options=wish.get("options"),
+            idempotency_key=key,
+            dry_run=dry_run,
+        )
+
+    def _accepted(self, request: Request, submission: Submission, job: Job) -> Response:
+        wait_s = parameters.preferred_wait_s(request)
+        waiting.for_end(job.pk, seconds=wait_s)
+        document = read_job(job.pk, self.principal)
+        headers = {"Location": document["url"], "Retry-After": "2"}
+        if submission.replayed:
+            headers["Idempotent-Replayed"] = "true"
+        if wait_s:
+            headers["Preference-Applied"] = f"wait={wait_s}"
+        ended = bool(wait_s) and document["state"] in FINISHED
+        return Response(document, status=HTTPStatus.OK if ended else HTTPStatus.ACCEPTED, headers=headers)
+
+    def _many(self, items: list[dict[str, Any]], *, key: str, dry_run: bool) -> Response:
+        """All or none: one transaction, so that a refusal of one takes the others back."""
+        if dry_run:
+            return Response({"items": [self._verdict(item, at=f"items/{at}/") for at, item in enumerate(items)]})
+        submissions: list[Submission] = []
+        with transaction.atomic():
+            _refuse_other_length(self.principal, key, len(items))
+            for index, item in enumerate(items):
+                item_key = f"{key}#{index}" if key else ""
+                submissions.append(self._one_of_many(item, index, key=item_key))
+        jobs = [read_job(one.job.pk, self.principal) for one in submissions if one.job]
+        replayed = all(one.replayed for one in submissions)
+        headers = {"Idempotent-Replayed": "true"} if replayed else {}
+        return Response({"jobs": jobs}, status=HTTPStatus.ACCEPTED, headers=headers)
+
+    def _one_of_many(self, item: dict[str, Any], index: int, *, key: str) -> Submission:
+        at = f"items/{index}/"
+        try:
+            return self._submit(item, key=key, at=at)
+        except Refused as refusal:
+            refusal.field = f"{at}{refusal.field}".rstrip("/")
+            raise
+
+
+class Destinations(Endpoint):
+    """Where a guest may go."""
+
+    serializer_class = DestinationShape
+    parameters = {"read": frozenset({"storage", "limit", "offset"})}
+
+    @extend_schema(
+        operation_id="guests_destinations",
+        parameters=[_STORAGE],
+        responses={200: DestinationShape(many=True), **problems(404, 422)},
+    )
+    def read(self, request: Request, pk: Any = None) -> Response:
+        """Every other host, the best first: allowed or not and why, and what the move would cost."""
+        guests = self.principal.restrict(Guest.objects.select_related("host__site"), "host__site")
+        guest = guests.filter(pk=pk).first()
+        if guest is None:
+            raise NotFound
+        storage = request.query_params.get("storage", "auto")
+        if storage not in STORAGES:
+            raise parameters.bad_parameter("storage", f"storage is '{storage}'; write {', '.join(STORAGES)}.")
+        found = destinations(guest=guest, storage=storage)
+        return self.page_of([one for one in found if self.principal.sees_site(one.host.site_id)])
+
+    def document(self, row: Destination) -> dict[str, Any]:
+        """A candidate."""
+        return row.document()
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if key and not _KEY.fullmatch(key):
+        text = "An Idempotency-Key has 1 to 190 printable ASCII characters without blanks."
+        raise Problem(HTTPStatus.BAD_REQUEST, "bad_idempotency_key", text)
+    return key
+
+
+def _refuse_other_length(principal: Principal, key: str, count: int) -> None:
+    """Items are keyed one by one; another number of them is another body."""
+    earlier = Job.objects.filter(requested_by=principal.user, idempotency_key__startswith=f"{key}#") if key else None
+    if earlier is not None and earlier.count() not in {0, count}:
+        raise Refused(
+            "This Idempotency-Key was used for another request.",
+            code="idempotency_key_reused",
+            remedy="Use a new key for a new request.",
+        )
+
+
+def _verdict(found: Submission | Destination, host: Host) -> dict[str, Any]:
+    return {
+        "allowed": found.allowed if isinstance(found, Destination) else True,
+        "destination": {"id": str(host.pk), "name": host.name},
+        "storage": found.storage,
+        "checks": found.checks,
+        "forecast": found.forecast.document() if found.forecast else None,
+    }

@@ -1,0 +1,112 @@
+"""Bodies and documents of the migrations' part of the API."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from fleet.api.shapes import CheckShape, JobShape, Reference, shape_of
+from fleet.api.strict import Body
+from fleet.planning.estimate import Forecast
+from fleet.refusals import Refused
+from fleet.states import JobState, choices
+from migrations_app import options
+from migrations_app.models import Migration
+from migrations_app.options import Options
+
+MAX_ITEMS = 100
+
+
+def _options_schema() -> dict[str, Any]:
+    """Every option with its default, so that a new one is described without a second place to write it."""
+    names = {bool: "boolean", int: "integer", str: "string"}
+    properties = {
+        field.name: {"type": names[type(field.default)], "default": field.default}
+        for field in dataclasses.fields(Options)
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+@extend_schema_field(_options_schema())
+class OptionsField(serializers.DictField):
+    """`Options`, with unknown names refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The options as a value."""
+        try:
+            return options.parse(super().to_internal_value(data))
+        except Refused as refusal:
+            message = f"{refusal.text} {'Known: ' if refusal.code == 'unknown_option' else ''}{refusal.remedy}".strip()
+            name = refusal.field.removeprefix("options").strip("/")
+            raise serializers.ValidationError({name: message} if name else message) from refusal
+
+
+class MigrationBody(Body):
+    """A wish to move one guest."""
+
+    guest = serializers.CharField(help_text="Its id, its libvirt UUID, or its name where only one has it.")
+    destination = serializers.CharField(
+        required=False, allow_null=True, help_text="A host's id or name; left out: the best one."
+    )
+    mode = serializers.ChoiceField(["auto", "live", "offline", "cold"], default="auto")
+    storage = serializers.ChoiceField(["auto", "none", "copy", "copy_incremental"], default="auto")
+    options = OptionsField(required=False)
+
+
+class ManyBody(Body):
+    """A wish to move several guests: all are accepted, or none."""
+
+    items = serializers.ListField(child=MigrationBody(), min_length=1, max_length=MAX_ITEMS)
+
+
+class MigrationShape(serializers.Serializer[Any]):
+    """A migration; its job tells how it is going."""
+
+    id = serializers.UUIDField()
+    url = serializers.CharField()
+    job = serializers.CharField(help_text="The address of its job.")
+    state = serializers.ChoiceField(choices(JobState))
+    guest = Reference()
+    uuid = serializers.UUIDField(help_text="The guest's libvirt UUID.")
+    source = Reference()  # type: ignore[assignment]
+    destination = Reference()
+    mode = serializers.ChoiceField(Migration.Mode.choices)
+    storage = serializers.ChoiceField(Migration.Storage.choices)
+    options = serializers.DictField()
+    receipt = serializers.DictField(help_text="The proof of what happened; empty until the end.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class JobsShape(serializers.Serializer[Any]):
+    """The jobs of several moves, in the order of the items."""
+
+    jobs = JobShape(many=True)
+
+
+ForecastShape = shape_of(Forecast)
+
+
+class DryRunShape(serializers.Serializer[Any]):
+    """What a move would be; nothing was stored."""
+
+    allowed = serializers.BooleanField()
+    destination = Reference(allow_null=True)
+    storage = serializers.CharField(allow_null=True)
+    checks = CheckShape(many=True)
+    forecast = ForecastShape(allow_null=True)
+
+
+class DestinationShape(serializers.Serializer[Any]):
+    """A host as a destination for a guest."""
+
+    host = Reference()
+    site = serializers.CharField(allow_null=True)
+    allowed = serializers.BooleanField()
+    score = serializers.FloatField(help_text="Greater is better.")
+    storage = serializers.CharField()
+    checks = CheckShape(many=True)
+    forecast = ForecastShape()
