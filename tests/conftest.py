@@ -6,13 +6,34 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test import TransactionTestCase
 
 from tests import cast as casting
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _audit_lets_tests_clean_up() -> Iterator[None]:
+    """Between committed tests the tables are emptied, which the audit log's own guard refuses; lift it just then."""
+    guarded = import_module("fleet.migrations.0002_audit_is_append_only")
+    empty = TransactionTestCase._fixture_teardown
+
+    def emptied(case: TransactionTestCase) -> None:
+        with connection.schema_editor() as editor:
+            guarded.unguard(None, editor)
+        empty(case)
+        with connection.schema_editor() as editor:
+            guarded.guard(None, editor)
+
+    TransactionTestCase._fixture_teardown = emptied
+    yield
+    TransactionTestCase._fixture_teardown = empty
 
 
 @pytest.fixture
