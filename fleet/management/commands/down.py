@@ -15,6 +15,7 @@ from fleet.refusals import Refused
 
 class Command(BaseCommand):
     help = "Ends a running Drover or demo, with its lab; also clears up after one that was killed."
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         ended = [self.end(Places(home)) for home in (settings.HOME, settings.HOME / "check")]

@@ -14,6 +14,7 @@ from fleet.refusals import Refused
 
 class Command(BaseCommand):
     help = "Becomes one process of Drover; `up` runs them all."
+    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=["web", "worker", "clock", "watcher"])
