@@ -12,6 +12,7 @@ from django.db import connection
 
 from fleet.access.principal import Principal
 from fleet.inventory.register import add_host, change_host, remove_host
+from fleet.inventory.site_links import add_link, change_link
 from fleet.inventory.sites import add_site, change_site
 from fleet.models import Host, Site, SiteLink
 from fleet.operate.own_hosts import OwnHost
@@ -37,14 +38,21 @@ def lab_sites(about: Mapping[str, Any]) -> None:
         fields = {field: site[field] for field in ("name", "latitude", "longitude", "time_zone")}
         if known is None:
             add_site(principal=_drover(), slug=site["slug"], **fields)
-        else:
+        elif any(getattr(known, field) != value for field, value in fields.items()):
             change_site(principal=_drover(), site=known, **fields)
     by_slug = {site.slug: site for site in Site.objects.all()}
     for link in about["links"]:
-        for source, target in ((link["source"], link["target"]), (link["target"], link["source"])):
-            SiteLink.objects.update_or_create(
-                source=by_slug[source], target=by_slug[target], defaults={"bandwidth_mbps": link["mbit"]}
-            )
+        ends = by_slug[link["source"]], by_slug[link["target"]]
+        for source, target in (ends, ends[::-1]):
+            _lab_link(source, target, link["mbit"])
+
+
+def _lab_link(source: Site, target: Site, mbit: int) -> None:
+    known = SiteLink.objects.filter(source=source, target=target).first()
+    if known is None:
+        add_link(principal=_drover(), source=source, target=target, bandwidth_mbps=mbit)
+    elif known.bandwidth_mbps != mbit:
+        change_link(principal=_drover(), link=known, bandwidth_mbps=mbit)
 
 
 def lab_hosts(about: Mapping[str, Any]) -> list[Host]:
