@@ -13,7 +13,7 @@ from typing import Any
 
 from lab import holders, raising
 from lab.fleet import Lab
-from lab.places import known_labs, lab_lock
+from lab.places import known_labs
 from lab.plan import BadPlan
 from lab.processes import LabError
 
@@ -113,8 +113,7 @@ def up(o: argparse.Namespace) -> None:
 
 def down(o: argparse.Namespace) -> None:
     """Also removes what a killed run left."""
-    with lab_lock(o.name):
-        raising.raze(o.name)
+    raising.lower_lab(o.name)
 
 
 def labs(o: argparse.Namespace) -> None:
@@ -129,7 +128,8 @@ def status(o: argparse.Namespace) -> None:
     if o.json:
         show(about)
         return
-    print(f"{about['name']}: {'up' if about['up'] else 'BROKEN'}, {about['subnet']}, manager {about['manager_address']}")
+    health = "up" if about["up"] else "BROKEN"
+    print(f"{about['name']}: {health}, {about['subnet']}, manager {about['manager_address']}")
     for one in about["hosts"]:
         daemon = f"libvirtd {one['pid']}" if one["pid"] else "libvirtd DEAD"
         here = " ".join(g["name"] for g in about["guests"] if one["name"] in g["running_on"])
@@ -140,9 +140,9 @@ def status(o: argparse.Namespace) -> None:
 
 def guests(o: argparse.Namespace) -> None:
     """One line each."""
-    for guest in Lab.open(o.name).describe()["guests"]:
-        where = ",".join(guest["running_on"]) or "off"
-        print(f"{guest['name']:10} {guest['temperament']:8} {where:8} {guest['pool']:7} {guest['address']:15} {guest['uuid']}")
+    for g in Lab.open(o.name).describe()["guests"]:
+        where = ",".join(g["running_on"]) or "off"
+        print(f"{g['name']:10} {g['temperament']:8} {where:8} {g['pool']:7} {g['address']:15} {g['uuid']}")
 
 
 def reset(o: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 RING = 2048
 SECTOR = 512
@@ -52,7 +53,7 @@ def judge(serial: bytes, ring: bytes) -> Verdict:
     acknowledged = max(numbers, default=0)
     first = max(acknowledged - RING + 1, min(numbers, default=1), 1)
     lost = [n for n in range(first, acknowledged + 1) if slots.get(n % RING, 0) < n]
-    repeated = [later for earlier, later in zip(numbers, numbers[1:], strict=False) if later <= earlier]
+    repeated = [later for earlier, later in pairwise(numbers) if later <= earlier]
     unprinted = acknowledged - min(numbers, default=1) + 1 - len(set(numbers)) if numbers else 0
     return Verdict(acknowledged, max(slots.values(), default=0), tuple(lost), tuple(repeated), unprinted)
 
@@ -61,7 +62,7 @@ def read_ring(ring: bytes) -> Mapping[int, int]:
     """Slot to sequence number, of the slots with a whole record; one in the wrong slot counts as absent."""
     found = {}
     for slot in range(len(ring) // SECTOR):
-        magic, sequence, uptime, boot, crc = RECORD.unpack_from(ring, slot * SECTOR)
+        magic, sequence, _uptime, _boot, crc = RECORD.unpack_from(ring, slot * SECTOR)
         good = magic == MAGIC and crc == zlib.crc32(ring[slot * SECTOR : slot * SECTOR + RECORD.size - 4])
         if good and sequence % RING == slot:
             found[slot] = sequence
@@ -76,4 +77,4 @@ def record(sequence: int, uptime_ms: int = 0, boot: int = 0) -> bytes:
 
 def pauses(ticks_s: Sequence[float]) -> float:
     """The longest gap between two arrivals, in seconds."""
-    return max((b - a for a, b in zip(ticks_s, ticks_s[1:], strict=False)), default=0.0)
+    return max((b - a for a, b in pairwise(ticks_s)), default=0.0)

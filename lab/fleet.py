@@ -8,10 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab import addresses, cuts, domain, guests, holders, holds, host, network, pki, processes, raising, storage
+from lab import (
+    addresses,
+    cuts,
+    describing,
+    domain,
+    guests,
+    holders,
+    holds,
+    host,
+    network,
+    pki,
+    processes,
+    raising,
+    resetting,
+    storage,
+)
 from lab.counter import Verdict
 from lab.cuts import Cut
-from lab.places import Places, lab_lock, plan_from_json, plan_to_json, read_state, write_state
+from lab.places import Places, lab_lock, locked, plan_from_json, plan_to_json, read_state, write_state
 from lab.plan import SSH_PORT, TLS_PORT, GuestPlan, LabPlan, link_key, make_plan
 from lab.processes import LabError, Process
 
@@ -94,8 +109,7 @@ class Lab:
 
     def down(self) -> None:
         """Leave nothing."""
-        with lab_lock(self.name):
-            raising.raze(self.name)
+        raising.lower_lab(self.name)
 
     def is_whole(self) -> bool:
         """Whether `up` once ended well and every namespace is still there."""
@@ -117,8 +131,6 @@ class Lab:
 
         Guests that never left and still run are kept as they are unless `hard`; the others get new disks and logs.
         """
-        from lab import resetting  # noqa: PLC0415
-
         with lab_lock(self.name):
             resetting.reset(self, hard)
 
@@ -134,8 +146,6 @@ class Lab:
 
     def describe(self) -> dict[str, Any]:
         """What `status --json` prints; the shape is in docs/lab.md."""
-        from lab import describing  # noqa: PLC0415
-
         return describing.describe(self)
 
     def serial(self, guest: str) -> str:
@@ -278,7 +288,8 @@ class Lab:
 
     def record(self, **values: Any) -> None:
         """Change some keys of the state file."""
-        write_state(self.places, {**(read_state(self.places) or {}), **values})
+        with locked(self.places.home / ".state.lock"):
+            write_state(self.places, {**(read_state(self.places) or {}), **values})
 
     def pool_folders(self) -> dict[str, str]:
         """Name to path of the pools, equal on all hosts."""

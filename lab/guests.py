@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from lab import counter, domain, holders, host, image, processes, storage
@@ -37,8 +38,13 @@ def wait_ready(places: Places, guests: Sequence[GuestPlan], timeout_s: float = 6
     """Until every running guest has said so on its serial line."""
     for guest in guests:
         if guest.runs:
-            log = places.serial(guest.name)
-            processes.wait_until(lambda log=log: b"READY " in log.read_bytes(), timeout_s, f"{guest.name} does not boot")
+            has_booted = partial(is_ready, places.serial(guest.name))
+            processes.wait_until(has_booted, timeout_s, f"{guest.name} does not boot")
+
+
+def is_ready(log: Path) -> bool:
+    """Whether the guest's program has said that it runs."""
+    return b"READY " in log.read_bytes()
 
 
 def copies(found: Sequence[Process]) -> dict[str, list[Process]]:
@@ -68,8 +74,8 @@ def read_ring(lab: str, owner: str, disk: str) -> bytes:
     """The first sectors of a disk that may be in use."""
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "ring"
-        count = f"count={counter.RING}"
-        dd = ["qemu-img", "dd", "-U", "-f", "qcow2", "-O", "raw", f"bs={counter.SECTOR}", count, f"if={disk}", f"of={raw}"]
+        amount = [f"bs={counter.SECTOR}", f"count={counter.RING}"]
+        dd = ["qemu-img", "dd", "-U", "-f", "qcow2", "-O", "raw", *amount, f"if={disk}", f"of={raw}"]
         processes.run(holders.entered(lab, owner, dd))
         return raw.read_bytes()
 
@@ -88,7 +94,7 @@ def ask(address: str, words: str, timeout_s: float = 2) -> str:
 
 
 class PauseMeter:
-    """How long a guest that ticks or counts fell silent, as seen from outside: its own clock stands still in a pause."""
+    """How long a guest that ticks or counts fell silent, seen from outside: its own clock stands still in a pause."""
 
     def __init__(self, log: Path) -> None:
         self.log = log

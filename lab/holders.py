@@ -1,8 +1,8 @@
 """Boundary. The sleeping process that keeps a host's (or the fabric's) namespaces alive.
 
-A host's daemons can die and come back: its network, its mounts and its name stay as long as the holder sleeps. It is also
-process 1 of the host, and ignores SIGCHLD so that the kernel takes the dead away at once: libvirt waits for a destroyed
-QEMU to be gone, and a machine without a proper init may leave it a zombie for seconds.
+A host's daemons can die and come back: its network, its mounts and its name stay as long as the holder sleeps. It is
+also process 1 of the host, and ignores SIGCHLD so that the kernel takes the dead away at once: libvirt waits for a
+destroyed QEMU to be gone, and a machine without a proper init may leave it a zombie for seconds.
 """
 
 from __future__ import annotations

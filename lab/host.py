@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import domain, holders, pki, processes, ssh
+from lab import domain, holders, pki, processes
 from lab.places import Places, cache_home
 from lab.plan import TLS_PORT, HostPlan, stable_uuid
 from lab.processes import Process

@@ -1,4 +1,4 @@
-"""Boundary. The guests' kernel (Debian's cloud kernel, unpacked, not installed) and an initramfs of one static program."""
+"""Boundary. The guests' kernel (Debian's cloud kernel, unpacked, not installed) and an initramfs of one program."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lab.processes import LabError
 
 PACKAGE = "linux-image-cloud-amd64"
 MODULES = (
-    "virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci failover net_failover virtio_net "
-    "virtio_blk evdev button"
-).split()
+    *("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"),
+    *("failover", "net_failover", "virtio_net", "virtio_blk", "evdev", "button"),
+)
 SOURCE = Path(__file__).with_name("guest_init.c")
 
 

@@ -150,15 +150,17 @@ def limit_lines(device: str, subnet: str, otherwise_mbit: int, rates: Sequence[t
 def class_lines(device: str, number: int, mbit: int) -> list[str]:
     """A class with a queue of 50 ms: long enough for TCP, short enough not to look like a hanging host."""
     queue = max(200_000, mbit * 1_000_000 // 8 // 20)
+    rate = f"htb rate {mbit}mbit burst 128k cburst 128k quantum 60000"
     return [
-        f"class replace dev {device} parent 1: classid 1:{number} htb rate {mbit}mbit burst 128k cburst 128k quantum 60000",
+        f"class replace dev {device} parent 1: classid 1:{number} {rate}",
         f"qdisc replace dev {device} parent 1:{number} handle {number + 16}: bfifo limit {queue}",
     ]
 
 
 def filter_line(device: str, match: str, number: int) -> str:
     """Send what matches into a class."""
-    return f"filter add dev {device} parent 1: protocol ip prio {1 if number == 1 else 2} u32 match {match} flowid 1:{number}"
+    priority = 1 if number == 1 else 2
+    return f"filter add dev {device} parent 1: protocol ip prio {priority} u32 match {match} flowid 1:{number}"
 
 
 def remove(plan_name: str, subnet: str) -> None:

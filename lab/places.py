@@ -76,17 +76,48 @@ def known_labs() -> list[str]:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock; it goes with the process, so a killed run leaves none behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if is_at(handle.fileno(), path):  # else `down` removed it while we waited
+                yield
+                return
 
 
-@contextlib.contextmanager
-def lab_lock(name: str) -> Iterator[None]:
-    """One `up`, `down` or `reset` of a lab at a time. Lies beside the lab's folder, which `down` removes."""
-    with locked(labs_home() / f".{name}.lock"):
-        yield
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def lock_file(name: str) -> Path:
+    """Beside the lab's folder, because it is held while that comes and goes."""
+    return labs_home() / f".{name}.lock"
+
+
+def lab_lock(name: str) -> contextlib.AbstractContextManager[None]:
+    """One `up`, `down` or `reset` of a lab at a time."""
+    return locked(lock_file(name))
+
+
+def subnets_lock() -> contextlib.AbstractContextManager[None]:
+    """One choice of a subnet at a time."""
+    return locked(labs_home() / ".subnets.lock")
+
+
+def forget_labs_home(name: str) -> None:
+    """Remove a lab's lock, held by the caller, and the folder of all labs with the last one."""
+    lock_file(name).unlink(missing_ok=True)
+    if any(path.name != ".subnets.lock" for path in labs_home().iterdir()):
+        return
+    with subnets_lock():
+        if not known_labs():
+            (labs_home() / ".subnets.lock").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        labs_home().rmdir()
 
 
 def write_state(places: Places, state: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 TEMPERAMENTS = ("idle", "dirty", "counter", "shutoff")
 POOLS = ("shared", "local")
@@ -15,9 +16,9 @@ TLS_PORT = 16514
 SSH_PORT = 22
 
 GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega"
-).split()
+    *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
+    *("nu", "xi", "omicron", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
 
 
 class BadPlan(ValueError):
@@ -96,7 +97,7 @@ SITES = (
     SitePlan("west", "West (Denver)", 39.74, -104.99, "America/Denver"),
 )
 
-DEFAULT_GUESTS = (  # name, temperament, host number, more
+DEFAULT_GUESTS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (  # name, temperament, host number, more
     ("web1", "idle", 0, {}),
     ("web2", "idle", 1, {}),
     ("cache1", "dirty", 0, {"rate": 20}),
@@ -151,7 +152,7 @@ def usual_guests(count: int, hosts: Sequence[HostPlan]) -> tuple[GuestPlan, ...]
                     temperament=temperament,
                     host=hosts[(host + turn) % len(hosts)].name,
                     number=n,
-                    **more,  # type: ignore[arg-type]
+                    **more,
                 )
             )
         )

@@ -1,8 +1,8 @@
 """Boundary. Run commands, and find every process that belongs to a lab.
 
-Nothing is believed because it was recorded: each mount namespace of a lab carries a small tmpfs whose source is its mark,
-`drover-lab:NAME:HOST`, and whatever runs in such a namespace belongs to that host. A run that was killed half-way leaves
-marks, so the next one finds everything it left, and a recycled process id is never mistaken for ours.
+Nothing is believed because it was recorded: each mount namespace of a lab carries a small tmpfs whose source is its
+mark, `drover-lab:NAME:HOST`, and whatever runs in such a namespace belongs to that host. A run that was killed half-way
+leaves marks, so the next one finds everything it left, and a recycled process id is never mistaken for ours.
 """
 
 from __future__ import annotations
@@ -55,7 +55,13 @@ def run(argv: Sequence[str], text: str | None = None, check: bool = True, timeou
     """What the command wrote to stdout; LabError with its stderr if it fails and `check` is on."""
     try:
         done = subprocess.run(
-            list(argv), input=text, capture_output=True, text=True, check=False, timeout=timeout_s, env=clean_environment()
+            list(argv),
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+            env=clean_environment(),
         )
     except subprocess.TimeoutExpired as late:
         raise LabError(f"{' '.join(argv)}: no answer in {timeout_s:.0f} s") from late

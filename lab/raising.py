@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lab import addresses, cuts, domain, guests, holders, host, image, network, packages, pki, processes, ssh
-from lab.places import Places, known_labs, labs_home, locked, plan_from_json, plan_to_json, read_state, write_state
+from lab.places import (
+    Places,
+    forget_labs_home,
+    known_labs,
+    lab_lock,
+    plan_to_json,
+    read_state,
+    subnets_lock,
+    write_state,
+)
 from lab.plan import HostPlan, LabPlan
 
 T = TypeVar("T")
@@ -47,8 +55,8 @@ def raise_lab(plan: LabPlan) -> None:
 
 def claim(places: Places, plan: LabPlan) -> str:
     """Pick a free subnet and record the plan, before anything of the lab exists."""
-    with locked(labs_home() / ".subnets.lock"):
-        recorded = [state["subnet"] for name in known_labs() if (state := read_state(Places(name)))]
+    with subnets_lock():
+        recorded = [other["subnet"] for name in known_labs() if (other := read_state(Places(name)))]
         subnet = addresses.free_subnet([*network.used_networks(), *recorded])
         state: dict[str, Any] = {"plan": plan_to_json(plan), "subnet": subnet, "complete": False, "cuts": []}
         write_state(places, {**state, "created": time.time()})
@@ -64,14 +72,9 @@ def host_addresses(plan: LabPlan, subnet: str) -> dict[str, str]:
 def make_keys(places: Places, plan: LabPlan) -> None:
     """The authority, the manager's certificate and all ssh keys."""
     pki.make_authority(places)
-    each(
-        lambda work: work(),
-        [
-            lambda: pki.make_client(places),
-            lambda: ssh.make_manager(places),
-            *[lambda name=one.name: ssh.make_host(places, name) for one in plan.hosts],
-        ],
-    )
+    pki.make_client(places)
+    ssh.make_manager(places)
+    each(lambda one: ssh.make_host(places, one.name), plan.hosts)
 
 
 def furnish_hosts(places: Places, plan: LabPlan, known: dict[str, str]) -> None:
@@ -121,14 +124,13 @@ def raze(name: str) -> None:
     if state:
         network.remove(name, state["subnet"])
     shutil.rmtree(places.home, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        labs_home().rmdir()
 
 
-def plan_of(name: str) -> LabPlan | None:
-    """The recorded plan of a lab."""
-    state = read_state(Places(name))
-    return plan_from_json(state["plan"]) if state else None
+def lower_lab(name: str) -> None:
+    """`down`: also for a lab that is not recorded, or is half of one."""
+    with lab_lock(name):
+        raze(name)
+        forget_labs_home(name)
 
 
 def pool_uuids(plan: LabPlan, one: HostPlan) -> dict[str, str]:

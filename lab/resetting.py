@@ -29,7 +29,7 @@ def untouched(lab: Lab) -> set[str]:
     started = (read_state(lab.places) or {}).get("started", {})
     running = guests.copies(lab.processes())
     now = {name: [[p.owner, p.pid, p.started] for p in found] for name, found in running.items()}
-    return {name for name, found in now.items() if name in lab.guests and len(found) == 1 and found == started.get(name)}
+    return {name for name in now.keys() & lab.guests.keys() if len(now[name]) == 1 and now[name] == started.get(name)}
 
 
 def clear(lab: Lab, name: str, keep: set[str]) -> None:
@@ -60,10 +60,6 @@ def remake(lab: Lab, wanted: list[GuestPlan]) -> None:
     by_host: dict[str, list[GuestPlan]] = {name: [] for name in lab.hosts}
     for guest in wanted:
         by_host[guest.host].append(guest)
-    raising.each(
-        lambda name: guests.define_and_start(lab.places, name, by_host[name], lab.subnet, what), lab.hosts
-    )
+    raising.each(lambda name: guests.define_and_start(lab.places, name, by_host[name], lab.subnet, what), lab.hosts)
     guests.wait_ready(lab.places, wanted)
     raising.remember_started(lab.places)
-
-
