@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +12,16 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from fleet.documents import guest_document
 from fleet.hypervisor import facts
 from fleet.inventory.sightings import Changes, plain
 from fleet.jobs import live
-from fleet.models import Host
+from fleet.models import Guest, Host
 
 #: Free space of a pool is written when it moved by this part of the pool: thin disks grow all the time.
 POOL_GRAIN = 0.01
+#: More changed guests than this are loaded together for the live messages.
+FEW = 4
 
 
 def host_columns(host_facts: facts.HostFacts, pools: Sequence[facts.PoolFacts]) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def change_host_row(host_id: UUID, columns: dict[str, Any]) -> Changes:
     if not columns:
         return Changes()
     Host.objects.filter(pk=host_id).update(version=F("version") + 1, updated_at=timezone.now(), **columns)
-    return Changes(hosts={host_id})
+    return Changes(hosts={host_id}, counted=Counter({host_id: 1}))
 
 
 def settled_pools(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,5 +79,15 @@ def announce(changes: Changes) -> None:
     """Tell the pages, after this transaction."""
     for host_id in changes.hosts:
         live.host_changed(host_id)
+    if len(changes.guests) > FEW:
+        transaction.on_commit(partial(_send_guests, frozenset(changes.guests)))
+        return
     for guest_id in changes.guests:
         live.guest_changed(guest_id)
+
+
+def _send_guests(guest_ids: frozenset[UUID]) -> None:
+    """Many guests with the queries of one."""
+    for guest in Guest.objects.for_documents().filter(pk__in=guest_ids):
+        site = guest.host.site_id if guest.host else None
+        live.send_document("guest", guest_document(guest), [str(site)] if site else [])

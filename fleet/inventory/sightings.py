@@ -8,7 +8,7 @@ define of the same UUID loses nothing.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,6 +42,8 @@ class Changes:
     doubled: dict[UUID, tuple[UUID, ...]] = field(default_factory=dict)
     #: UUIDs of guests whose host is now the one that was stored: their facts want a fresh look.
     arrived: set[str] = field(default_factory=set)
+    #: How often each host's version was counted up: whoever remembers versions can tell its own writes from others'.
+    counted: Counter[UUID] = field(default_factory=Counter)
 
     def __bool__(self) -> bool:
         return bool(self.hosts or self.guests)
@@ -52,6 +54,7 @@ class Changes:
         self.guests |= other.guests
         self.doubled |= other.doubled
         self.arrived |= other.arrived
+        self.counted += other.counted
 
 
 def glimpses_of(guests: Iterable[facts.GuestFacts]) -> tuple[facts.GuestGlimpse, ...]:
@@ -72,12 +75,14 @@ def store_guests(
 ) -> Changes:
     """Make the rows say what `host_id` says now.
 
-    `details` are full descriptions by libvirt UUID; `complete` means that a guest not in `glimpses` is not there.
+    `details` are full descriptions by libvirt UUID, of guests in `glimpses` or seen here before; `complete` means that
+    a guest not in `glimpses` is not there.
     """
-    details = details or {}
     stored = _stored(host_id)
     fresh = [glimpse for glimpse in glimpses if _differs(glimpse, stored.get(glimpse.uuid))]
     here = {glimpse.uuid for glimpse in glimpses}
+    # A description may be older than the last look: it never brings back a guest that was seen gone.
+    details = {uuid: detail for uuid, detail in (details or {}).items() if uuid in here or uuid in stored}
     gone = [row.guest_id for uuid, row in stored.items() if complete and uuid not in here]
     wanted = {glimpse.uuid for glimpse in fresh} | set(details)
     if not wanted and not gone:
@@ -193,6 +198,7 @@ def settle_guests(
     changes.guests |= {guest.id for guest in written}
     if changes.hosts:
         Host.objects.filter(pk__in=changes.hosts).update(version=F("version") + 1, updated_at=timezone.now())
+        changes.counted.update(changes.hosts)
     return changes
 
 
