@@ -8,7 +8,7 @@ from fleet.hypervisor import fake
 from fleet.hypervisor.config import EdgeConfig
 from fleet.hypervisor.facts import HostAddress
 from fleet.hypervisor.interface import Hypervisor
-from fleet.refusals import Refused
+from fleet.hypervisor.uris import checked
 
 _lock = threading.Lock()
 _config = EdgeConfig()
@@ -29,20 +29,28 @@ def configuration() -> EdgeConfig:
 
 
 def get(address: HostAddress) -> Hypervisor:
-    """The connection to this host; it opens with the first call and every call says what is wrong.
+    """The connection to this host; it opens with the first call, and every call says what is wrong.
 
     Raises Refused for an address that must not be used; reaching the host is left to the first call.
     """
     if address.transport == "fake" and "fake" in _config.transports:
         return fake.fleet().get(address)
-    raise Refused(f"Transport '{address.transport}' is not allowed here", code="invalid_address", field="transport")
+    checked(address, _config)
+    with _lock:
+        connection = _open.get(address)
+        if connection is None:
+            from fleet.hypervisor.libvirt_host import LibvirtHost  # noqa: PLC0415 - web processes never load libvirt
+
+            connection = _open[address] = LibvirtHost(address, _config)
+        return connection
 
 
 def drop(address: HostAddress) -> None:
-    """Forget the connection to this host; its calls that are under way end by themselves."""
+    """Forget the connection to this host, under all addresses it ever had; calls under way end by themselves."""
     with _lock:
-        connection = _open.pop(address, None)
-    if connection is not None:
+        gone = [known for known in _open if known.name == address.name or _place(known) == _place(address)]
+        connections = [_open.pop(known) for known in gone]
+    for connection in connections:
         connection.close()
 
 
@@ -53,3 +61,7 @@ def close_all() -> None:
         _open.clear()
     for connection in connections:
         connection.close()
+
+
+def _place(address: HostAddress) -> tuple[str, str, int | None]:
+    return address.transport, address.address, address.port

@@ -38,7 +38,8 @@ def _point_at(disk: etree._Element, path: str) -> None:
     if source is None:
         raise KeyError(path)
     for name in ("pool", "volume", "dev", "index"):
-        source.attrib.pop(name, None)
+        if name in source.attrib:
+            del source.attrib[name]
     source.set("file", path)
     disk.set("type", "file")
     for chain in disk.findall("backingStore"):

@@ -177,7 +177,8 @@ def _pool_of(kind: str, where: str, source: Element | None, pools: Mapping[str, 
 def _interface(card: Element, leases: Mapping[str, tuple[str, ...]]) -> InterfaceFacts:
     mac, model, source = card.find("mac"), card.find("model"), card.find("source")
     address = mac.get("address", "") if mac is not None else ""
-    kind = card.get("type", "")
+    # A running guest's card on a bridged libvirt network is shown as a bridge that names its network.
+    kind = "network" if source is not None and source.get("network") else card.get("type", "")
     names = ("network", "bridge", "dev", "path", "name", "portgroup")
     return InterfaceFacts(
         mac=address,

@@ -19,6 +19,12 @@ class HostUnreachable(HypervisorError):
     code = "host_unreachable"
 
 
+class PeerUnreachable(HypervisorError):
+    """The source host reports that it cannot reach the destination, or lost it; both can still be asked."""
+
+    code = "peer_unreachable"
+
+
 class BadCertificate(HypervisorError):
     """The TLS handshake failed: wrong authority, wrong name or expired."""
 

@@ -385,6 +385,6 @@ def _default_facts(name: str, uuid: str, cpus: int, memory_mib: int) -> dict[str
         "cpu_vendor": "Intel",
         "cpu_models": {"qemu": ("qemu64", "Nehalem", "Haswell"), "kvm": ("qemu64", "Nehalem", "Haswell")},
         "machines": {"qemu": ("pc", "q35", "pc-q35-7.2"), "kvm": ("pc", "q35", "pc-q35-7.2")},
-        "networks": (NetworkFacts(name="default", kind="nat", bridge="virbr0", active=True),),
+        "networks": (NetworkFacts(name="default", kind="network", bridge="virbr0", active=True),),
         "migration_transports": ("tcp",),
     }

@@ -31,6 +31,8 @@ class MigrationOrder:
     destination_xml: str = ""
     #: The same for the persistent definition.
     persistent_xml: str = ""
+    #: False pauses the guest for the whole transfer.
+    live: bool = True
     bandwidth_mib_s: int = 0
     max_downtime_ms: int = 0
     auto_converge: bool = False

@@ -1,0 +1,314 @@
+"""The Protocol over libvirt: every call opens at need, has a deadline, and raises our errors only."""
+
+# ruff: noqa: D102 - the Protocol says what its methods mean
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+import libvirt
+
+from fleet.hypervisor import cpu, inventory, migrate, storage
+from fleet.hypervisor.config import EdgeConfig
+from fleet.hypervisor.deadline import Bulkhead
+from fleet.hypervisor.errors import HostUnreachable, HypervisorError, NoJob, PeerUnreachable
+from fleet.hypervisor.facts import (
+    GuestEvent,
+    GuestFacts,
+    GuestGlimpse,
+    GuestStatistics,
+    HostAddress,
+    HostFacts,
+    HostLoad,
+    JobSample,
+    PoolFacts,
+    VolumeFacts,
+)
+from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
+from fleet.hypervisor.session import Session, open_session, translated
+from fleet.hypervisor.translate import CPU_INCOMPATIBLE, NO_DOMAIN, NO_STORAGE_VOL, NO_SUPPORT
+
+Answer = TypeVar("Answer")
+
+#: Guests whose documents are read within one deadline.
+CHUNK = 50
+#: The first question for capabilities makes libvirtd start every QEMU it has; refreshing a big pool takes long too.
+SLOW = 4
+#: How long the pools' folders are believed when guests are read.
+FOLDERS_S = 30.0
+
+
+class LibvirtHost:
+    """One host; safe to use from many threads, over one connection."""
+
+    def __init__(self, address: HostAddress, config: EdgeConfig) -> None:
+        self.address = address
+        self._config = config
+        self._bulkhead = Bulkhead(address.name)
+        self._opening = threading.Lock()
+        self._session: Session | None = None
+        self._failure: tuple[float, HypervisorError] | None = None
+        self._known_folders: tuple[float, dict[str, str]] = (0.0, {})
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def facts(self) -> HostFacts:
+        return self._ask(inventory.read_host, slow=SLOW)
+
+    def pools(self, *, refresh: bool = False) -> tuple[PoolFacts, ...]:
+        found: list[libvirt.virStoragePool] = self._ask(_list_pools)
+        read = [self._ask(partial(_read_pool, pool, refresh), slow=SLOW) for pool in found]
+        return tuple(sorted(read, key=lambda pool: pool.name))
+
+    def load(self) -> HostLoad:
+        return self._ask(inventory.read_load)
+
+    def glimpses(self) -> tuple[GuestGlimpse, ...]:
+        return self._ask(inventory.glimpses)
+
+    def guests(self) -> tuple[GuestFacts, ...]:
+        folders = self._folders()
+        around = self._ask(lambda connection: inventory.Surroundings(connection, folders))
+        found = self._ask(inventory.all_domains)
+        facts: list[GuestFacts] = []
+        for start in range(0, len(found), CHUNK):
+            facts += self._ask(partial(_read_guests, found[start : start + CHUNK], around))
+        return tuple(sorted(facts, key=lambda guest: guest.name))
+
+    def guest(self, uuid: str) -> GuestFacts | None:
+        folders = self._folders()
+        return self._ask_guest_or_none(uuid, lambda c, domain: inventory.read_guest(c, domain, folders))
+
+    def glimpse(self, uuid: str) -> GuestGlimpse | None:
+        return self._ask_guest_or_none(uuid, lambda _, domain: inventory.glimpse(domain))
+
+    def statistics(self) -> tuple[GuestStatistics, ...]:
+        return self._ask(inventory.counters)
+
+    def compare_cpu(self, *, cpu_xml: str, domain_type: str, arch: str, machine: str) -> CpuVerdict:
+        def compare(connection: libvirt.virConnect) -> CpuVerdict | None:
+            flags = libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE
+            try:
+                answer = connection.compareHypervisorCPU(None, arch, machine or None, domain_type, cpu_xml, flags)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == CPU_INCOMPATIBLE:
+                    return cpu.incompatible(error.get_error_message() or "")
+                if error.get_error_code() in {NO_SUPPORT, libvirt.VIR_ERR_OPERATION_UNSUPPORTED}:
+                    return None
+                if "Unknown CPU model" in (error.get_error_message() or ""):
+                    return CpuVerdict(compatible=False, detail=error.get_error_message() or "")
+                raise
+            return cpu.verdict(answer)
+
+        known = cpu.nothing_to_compare(cpu_xml)
+        return known or self._ask(compare) or cpu.by_model(cpu_xml, self.facts().cpu_models.get(domain_type, ()))
+
+    def migration_xml(self, uuid: str, *, persistent: bool) -> str:
+        flags = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_MIGRATABLE
+        flags |= libvirt.VIR_DOMAIN_XML_INACTIVE if persistent else 0
+        return self._ask_guest(uuid, lambda _, domain: domain.XMLDesc(flags))
+
+    # -- migrating ----------------------------------------------------------------------------------------------------
+
+    def migrate(self, uuid: str, order: MigrationOrder) -> None:
+        uri, flags, parameters = (
+            migrate.destination_uri(order, self._config),
+            int(migrate.flags(order)),
+            migrate.parameters(order),
+        )
+        session, domain = self._ask_session(lambda s: (s, s.connection.lookupByUUIDString(uuid)))
+        if order.max_downtime_ms:
+            self._ask(lambda _: domain.migrateSetMaxDowntime(order.max_downtime_ms, 0))
+        try:
+            # In the caller's own thread: it may take hours, and peer-to-peer it goes on without us.
+            domain.migrateToURI3(uri, parameters, flags)
+        except libvirt.libvirtError as error:
+            raise self._migration_error(error, session) from error
+
+    def job(self, uuid: str) -> JobSample | None:
+        sample = self._ask_guest_or_none(uuid, lambda _, domain: migrate.job_sample(domain.jobStats()))
+        return None if sample is None or sample.kind == "none" else sample
+
+    def completed_job(self, uuid: str) -> JobSample | None:
+        flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+        sample = self._ask_guest_or_none(uuid, lambda _, domain: migrate.job_sample(domain.jobStats(flags)))
+        return None if sample is None or sample.kind == "none" else sample
+
+    def abort(self, uuid: str) -> None:
+        self._ask_guest(uuid, lambda _, domain: domain.abortJob())
+
+    def set_bandwidth(self, uuid: str, mib_s: int) -> None:
+        self._steer(uuid, lambda domain: domain.migrateSetMaxSpeed(mib_s, 0))
+
+    def set_max_downtime(self, uuid: str, milliseconds: int) -> None:
+        self._steer(uuid, lambda domain: domain.migrateSetMaxDowntime(milliseconds, 0))
+
+    def start_post_copy(self, uuid: str) -> None:
+        self._steer(uuid, lambda domain: domain.migrateStartPostCopy(0))
+
+    def set_autostart(self, uuid: str, on: bool) -> None:
+        self._ask_guest(uuid, lambda _, domain: domain.setAutostart(int(on)))
+
+    # -- volumes ------------------------------------------------------------------------------------------------------
+
+    def volume(self, path: str) -> VolumeFacts | None:
+        def look(connection: libvirt.virConnect) -> VolumeFacts | None:
+            found = storage.find(connection, path)
+            return storage.facts_of(found) if found is not None else None
+
+        return self._ask(look, slow=SLOW)
+
+    def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
+        return self._ask(
+            lambda connection: storage.create(
+                connection, pool=pool, name=name, capacity_bytes=capacity_bytes, format=format
+            ),
+            slow=SLOW,
+        )
+
+    def delete_volume(self, path: str) -> None:
+        def remove(connection: libvirt.virConnect) -> None:
+            found = storage.find(connection, path)
+            if found is not None:
+                with _except_for(NO_STORAGE_VOL):
+                    found.delete()
+
+        self._ask(remove, slow=SLOW)
+
+    def place_marker(self, pool: str, host_uuid: str) -> None:
+        self._ask(
+            lambda connection: storage.place_marker(connection, pool=pool, host_uuid=host_uuid, host=self.address.name),
+            slow=SLOW,
+        )
+
+    # -- the connection -----------------------------------------------------------------------------------------------
+
+    def subscribe(self, on_event: Callable[[GuestEvent], None]) -> Callable[[], None]:
+        return self._ask_session(lambda session: session.watch.add(on_event))
+
+    def alive(self) -> bool:
+        session = self._session
+        return session is not None and session.alive
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.give_up("client")
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _ask(self, work: Callable[[libvirt.virConnect], Answer], *, slow: int = 1) -> Answer:
+        return self._ask_session(lambda session: work(session.connection), slow=slow)
+
+    def _ask_session(self, work: Callable[[Session], Answer], *, slow: int = 1) -> Answer:
+        session = self._connected()
+
+        def guarded() -> Answer:
+            try:
+                return work(session)
+            except libvirt.libvirtError as error:
+                raise translated(error, self.address.name) from error
+
+        try:
+            return self._bulkhead.call(guarded, deadline_s=self._config.call_deadline_s * slow)
+        except HostUnreachable as error:
+            self._discard(session, error.text)
+            raise
+
+    def _ask_guest(self, uuid: str, work: Callable[[libvirt.virConnect, libvirt.virDomain], Answer]) -> Answer:
+        return self._ask(lambda connection: work(connection, connection.lookupByUUIDString(uuid)))
+
+    def _ask_guest_or_none(
+        self, uuid: str, work: Callable[[libvirt.virConnect, libvirt.virDomain], Answer]
+    ) -> Answer | None:
+        def ask(connection: libvirt.virConnect) -> Answer | None:
+            with _except_for(NO_DOMAIN):
+                return work(connection, connection.lookupByUUIDString(uuid))
+            return None
+
+        return self._ask(ask)
+
+    def _steer(self, uuid: str, work: Callable[[libvirt.virDomain], object]) -> None:
+        """Do something to a running job only; libvirt itself would also set the numbers for later."""
+
+        def steer(_: libvirt.virConnect, domain: libvirt.virDomain) -> None:
+            if domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE:
+                raise NoJob(f"No migration of {domain.name()} is running", host=self.address.name)
+            work(domain)
+
+        self._ask_guest(uuid, steer)
+
+    def _migration_error(self, error: libvirt.libvirtError, session: Session) -> HypervisorError:
+        found = translated(error, self.address.name)
+        if not isinstance(found, HostUnreachable):
+            return found
+        if session.alive and session.connection.isAlive():
+            # Our own connection stands, so it is the source that lost the destination.
+            return PeerUnreachable(found.text, host=self.address.name, libvirt_code=found.libvirt_code)
+        self._discard(session, found.text)
+        return found
+
+    def _folders(self) -> dict[str, str]:
+        read_at, known = self._known_folders
+        if time.monotonic() - read_at > FOLDERS_S or not known:
+            known = self._ask(storage.folders)
+            self._known_folders = (time.monotonic(), known)
+        return known
+
+    def _connected(self) -> Session:
+        """The open session, or a new one; callers that come while one opens share its failure."""
+        session = self._session
+        if session is not None and session.alive:
+            return session
+        came = time.monotonic()
+        if not self._opening.acquire(timeout=self._config.open_deadline_s * 2):
+            raise HostUnreachable(f"{self.address.name} is still being connected to", host=self.address.name)
+        try:
+            if self._session is not None and self._session.alive:
+                return self._session
+            if self._failure is not None and self._failure[0] > came:
+                raise copy.copy(self._failure[1])
+            if self._session is not None:
+                self._discard(self._session, self._session.lost)
+            self._session = open_session(self.address, self._config, self._bulkhead)
+            return self._session
+        except HypervisorError as error:
+            self._failure = (time.monotonic(), error)
+            raise
+        finally:
+            self._opening.release()
+
+    def _discard(self, session: Session, reason: str) -> None:
+        if self._session is session:
+            self._session = None
+        session.give_up(reason)
+
+
+def _list_pools(connection: libvirt.virConnect) -> list[libvirt.virStoragePool]:
+    return list(connection.listAllStoragePools())
+
+
+def _read_pool(pool: libvirt.virStoragePool, refresh: bool, _: libvirt.virConnect) -> PoolFacts:
+    return storage.pool_facts(pool, refresh=refresh)
+
+
+def _read_guests(
+    found: list[inventory.Found], around: inventory.Surroundings, _: libvirt.virConnect
+) -> list[GuestFacts]:
+    return inventory.read_guests(found, around)
+
+
+@contextlib.contextmanager
+def _except_for(code: int) -> Iterator[None]:
+    """Swallow one libvirt error code."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != code:
+            raise
