@@ -12,6 +12,8 @@ import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from fleet.states import GuestState, HostState, JobState, Role, StepState
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -53,7 +55,9 @@ def secret(name: str) -> str:
     given = env(f"DROVER_{name.upper()}")
     if given:
         return given
-    SECRETS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Important: the mode holds for the last folder only, and the home is as private as the secrets in it.
+    HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+    SECRETS.mkdir(mode=0o700, exist_ok=True)
     path = SECRETS / name
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -230,7 +234,9 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        kind.__name__: [state.value for state in kind] for kind in (HostState, GuestState, JobState, StepState, Role)
+    },
 }
 
 LANGUAGE_CODE = "en"
@@ -265,5 +271,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # A line for every doorbell would bury what workers really say.
+    "loggers": {"celery.worker.strategy": {"level": "WARNING"}, "celery.app.trace": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env("DROVER_LOG_LEVEL", "INFO")},
 }

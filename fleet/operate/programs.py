@@ -70,10 +70,14 @@ def web(address: str, port: int) -> tuple[str, ...]:
     )
 
 
+#: Celery warns of root at every start; the demo runs as root because its lab needs that.
+CELERY = ("-W", "ignore:You're running the worker with superuser", "-m", "celery", "--quiet", "-A", "fleet.celery")
+
+
 def worker() -> tuple[str, ...]:
     """Does the jobs. Threads, because a migration waits: it does not compute."""
     return (
-        *(sys.executable, "-m", "celery", "-A", "fleet.celery", "worker", "-P", "threads", "-Q", "celery"),
+        *(sys.executable, *CELERY, "worker", "-P", "threads", "-Q", "celery"),
         *("-c", str(settings.WORKER_THREADS), "-l", "INFO", "-n", "worker@%h"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     )
@@ -83,7 +87,7 @@ def clock() -> tuple[str, ...]:
     """Rings the sweep every few seconds."""
     schedule = settings.CELERY_BEAT_SCHEDULE_FILENAME
     return (
-        *(sys.executable, "-m", "celery", "-A", "fleet.celery", "beat", "-l", "WARNING"),
+        *(sys.executable, *CELERY, "beat", "-l", "WARNING"),
         *("--schedule", schedule, "--pidfile="),
     )
 

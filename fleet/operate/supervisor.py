@@ -28,6 +28,7 @@ directory={folder}
 logfile={logs}/supervisor.log
 logfile_maxbytes=2MB
 logfile_backups=1
+loglevel=warn
 pidfile={run}/supervisor.pid
 [unix_http_server]
 file={socket}
