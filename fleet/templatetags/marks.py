@@ -14,7 +14,7 @@ from fleet.templatetags import units
 register = template.Library()
 
 #: State words as people say them; the others are said as they are stored.
-WORDS = {"shutoff": "shut off", "powered_off": "powered off", "unknown": "unknown", "block": "blocked", "warn": "warning"}
+WORDS = {"shutoff": "shut off", "powered_off": "powered off", "block": "blocked", "warn": "warning"}
 
 
 @register.simple_tag

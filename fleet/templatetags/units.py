@@ -78,6 +78,12 @@ def share(part: Any, whole: Any) -> float | None:
 
 
 @register.filter
+def done_share(part: Any) -> float:
+    """How much of a part {total, done} is done, in percent; 0 for a part that does not exist."""
+    return (share(part.get("done"), part.get("total")) or 0.0) if part else 0.0
+
+
+@register.filter
 def range_s(progress: Any) -> str:
     """The time left as an honest range: "20 to 35 s"; a dash when it cannot be told."""
     if not progress or progress.get("eta_s_low") is None:
@@ -95,7 +101,10 @@ def when(moment: datetime | None) -> SafeString | str:
         return "never"
     utc = moment.astimezone(timezone.get_default_timezone())
     return format_html(
-        '<time datetime="{}" title="{}" data-ago>{}</time>', utc.isoformat(), f"{utc:%Y-%m-%d %H:%M:%S} UTC", ago(moment)
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
+        utc.isoformat(),
+        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+        ago(moment),
     )
 
 

@@ -9,7 +9,8 @@ export const shownFor = (kind, id) => document.querySelectorAll(`[data-kind="${k
 export function write(root, source) {
   for (const element of root.querySelectorAll("[data-field]")) {
     const value = element.dataset.field === "." ? source : dig(source, element.dataset.field);
-    if (element.matches(".bar")) setBar(element, value);
+    // A load nobody measured is an empty bar; only a job is "working, but how far is not known".
+    if (element.matches(".bar")) setBar(element, element.dataset.tone === "load" ? (value ?? 0) : value);
     else if (element.dataset.as === "state") setState(element, value);
     else put(element, format[element.dataset.as ?? "text"](value));
   }

@@ -1,7 +1,7 @@
 // The job page: stages, bars, numbers, chart, log and the ending.
 import { drawChart } from "./chart.js";
 import { put, setBar, setState, share } from "./fields.js";
-import { bytesize, percent } from "./format.js";
+import { bytesize, percent, seconds } from "./format.js";
 import { shownPercent } from "./rows.js";
 
 const STALE_AFTER_MS = 15_000;
@@ -98,6 +98,6 @@ export class JobPage {
     if (this.heard.hidden) return;
     const silent = Math.max(0, Date.now() - at);
     this.heard.toggleAttribute("data-stale", silent > STALE_AFTER_MS);
-    put(this.heard, `last heard ${Math.round(silent / 1000)} s ago${silent > STALE_AFTER_MS ? ": no news from the host" : ""}`);
+    put(this.heard, `last heard ${seconds(Math.round(silent / 1000))} ago${silent > STALE_AFTER_MS ? ": no news from the host" : ""}`);
   }
 }

@@ -1,0 +1,79 @@
+"""Jobs: the list, one job as it moves, and cancelling."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_POST, require_safe
+
+from fleet.documents import job_document
+from fleet.jobs import commands
+from fleet.jobs.live import job_sites
+from fleet.jobs.snapshots import narrowed
+from fleet.jobs.visibility import visible_jobs
+from fleet.models import Job
+from fleet.states import FINISHED, UNFINISHED, JobState, choices
+from fleet.views.doors import Request, back, page, person, saying
+from fleet.views.lists import listing
+
+COLUMNS = {
+    "title": ("Job", "title", ""),
+    "state": ("State", "state", ""),
+    "progress": ("Progress", "", ""),
+    "by": ("Asked by", "requested_by__username", "wide-only"),
+    "created": ("Asked", "created_at", "wide-only"),
+    "finished": ("Finished", "finished_at", "wide-only"),
+}
+FILTERS = ("q", "state", "mine")
+
+
+@page
+@require_safe
+def jobs(request: Request) -> HttpResponse:
+    """Every job the person may see, the newest first."""
+    found = visible_jobs(person(request)).select_related("requested_by").distinct()
+    chosen = request.GET
+    if text := chosen.get("q", "").strip():
+        found = found.filter(title__icontains=text)
+    if chosen.get("state") == "unfinished":
+        found = found.filter(state__in=UNFINISHED)
+    elif chosen.get("state"):
+        found = found.filter(state=chosen["state"])
+    if chosen.get("mine"):
+        found = found.filter(requested_by=request.user.pk)
+    rows = listing(request, found, columns=COLUMNS, default="-created", filters=FILTERS)
+    template = "fleet/_job_list.html" if request.htmx else "fleet/jobs.html"
+    return render(request, template, {"rows": rows, "states": choices(JobState)})
+
+
+@page
+@require_safe
+def job(request: Request, pk: UUID) -> HttpResponse:
+    """One job, complete as of now; live messages go on from here."""
+    found = _seen(request, pk)
+    document = narrowed(job_document(found), person(request), job_sites(found))
+    context: dict[str, Any] = {
+        "job": found,
+        "document": document,
+        "events": found.events.order_by("seq"),
+        "finished": [state.value for state in FINISHED],
+    }
+    return render(request, "fleet/job.html", context)
+
+
+@page
+@require_POST
+def cancel(request: Request, pk: UUID) -> HttpResponse:
+    """Ask for the end of a job; the guest stays where it is."""
+    found = _seen(request, pk)
+    with saying(request, "The job was asked to stop. The guest stays on its source."):
+        commands.request(principal=person(request), job=found, kind="cancel")
+    return back(request, f"/jobs/{pk}/")
+
+
+def _seen(request: Request, pk: UUID) -> Job:
+    rows = visible_jobs(person(request)).for_documents().select_related("guest__host__site", "host__site")
+    return get_object_or_404(rows.distinct(), pk=pk)
