@@ -22,19 +22,19 @@ from fleet.api.filters import Filters
 from fleet.api.jobs import read_job
 from fleet.api.problems import Problem
 from fleet.api.schema import DRY_RUN, PREFER, problems
-from fleet.api.shapes import JobShape
+from fleet.api.serializers import JobSerializer
 from fleet.documents.times import rfc3339
 from fleet.jobs.visibility import visible_jobs
 from fleet.models import Guest, Host, Job
 from fleet.refusals import Refused
 from fleet.states import FINISHED, JobState, choices
 from migrations_app.api_bodies import (
-    DestinationShape,
-    DryRunShape,
-    JobsShape,
+    DestinationSerializer,
+    DryRunSerializer,
+    JobsSerializer,
     ManyBody,
     MigrationBody,
-    MigrationShape,
+    MigrationSerializer,
 )
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.flows.submit import STORAGES, Submission, submit
@@ -63,13 +63,13 @@ class MigrationFilters(Filters):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: MigrationShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: MigrationShape, **problems(404)}),
+    list=extend_schema(responses={200: MigrationSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: MigrationSerializer, **problems(404)}),
 )
 class Migrations(Listed):
     """Guests on the move, and those that moved."""
 
-    serializer_class = MigrationShape
+    serializer_class = MigrationSerializer
     filterset_class = MigrationFilters
     search_fields = ("job__subject_name", "source_name", "destination_name")
     ordering_fields = ("job__created_at", "job__finished_at")
@@ -105,11 +105,11 @@ class Migrations(Listed):
         }
 
     @extend_schema(
-        request=PolymorphicProxySerializer("MigrationRequest", [MigrationBody, ManyBody], None),
+        request=PolymorphicProxySerializer("Migration", [MigrationBody, ManyBody], None),
         parameters=[DRY_RUN, PREFER, _IDEMPOTENCY],
         responses={
-            202: PolymorphicProxySerializer("MigrationAccepted", [JobShape, JobsShape], None),
-            200: PolymorphicProxySerializer("MigrationDone", [DryRunShape, JobShape], None),
+            202: PolymorphicProxySerializer("MigrationAccepted", [JobSerializer, JobsSerializer], None),
+            200: PolymorphicProxySerializer("MigrationDone", [DryRunSerializer, JobSerializer], None),
             **problems(404, 409, 422),
         },
     )
@@ -199,13 +199,13 @@ class Migrations(Listed):
 class Destinations(Endpoint):
     """Where a guest may go."""
 
-    serializer_class = DestinationShape
+    serializer_class = DestinationSerializer
     parameters = {"read": frozenset({"storage", "limit", "offset"})}
 
     @extend_schema(
         operation_id="guests_destinations",
         parameters=[_STORAGE],
-        responses={200: DestinationShape(many=True), **problems(404, 422)},
+        responses={200: DestinationSerializer(many=True), **problems(404, 422)},
     )
     def read(self, request: Request, pk: Any = None) -> Response:
         """Every other host, the best first: allowed or not and why, and what the move would cost."""

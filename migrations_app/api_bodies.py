@@ -8,11 +8,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from fleet.api.shapes import CheckShape, JobShape, Reference, shape_of
+from fleet.api.serializers import CheckSerializer, JobSerializer, Reference, shape_of, words
 from fleet.api.strict import Body
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Refused
-from fleet.states import JobState, choices
+from fleet.states import JobState
 from migrations_app import options
 from migrations_app.models import Migration
 from migrations_app.options import Options
@@ -62,13 +62,13 @@ class ManyBody(Body):
     items = serializers.ListField(child=MigrationBody(), min_length=1, max_length=MAX_ITEMS)
 
 
-class MigrationShape(serializers.Serializer[Any]):
+class MigrationSerializer(serializers.Serializer[Any]):
     """A migration; its job tells how it is going."""
 
     id = serializers.UUIDField()
     url = serializers.CharField()
     job = serializers.CharField(help_text="The address of its job.")
-    state = serializers.ChoiceField(choices(JobState))
+    state = serializers.ChoiceField(words(JobState))
     guest = Reference()
     uuid = serializers.UUIDField(help_text="The guest's libvirt UUID.")
     source = Reference()  # type: ignore[assignment]
@@ -81,26 +81,26 @@ class MigrationShape(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
-class JobsShape(serializers.Serializer[Any]):
+class JobsSerializer(serializers.Serializer[Any]):
     """The jobs of several moves, in the order of the items."""
 
-    jobs = JobShape(many=True)
+    jobs = JobSerializer(many=True)
 
 
-ForecastShape = shape_of(Forecast)
+ForecastSerializer = shape_of(Forecast)
 
 
-class DryRunShape(serializers.Serializer[Any]):
+class DryRunSerializer(serializers.Serializer[Any]):
     """What a move would be; nothing was stored."""
 
     allowed = serializers.BooleanField()
     destination = Reference(allow_null=True)
     storage = serializers.CharField(allow_null=True)
-    checks = CheckShape(many=True)
-    forecast = ForecastShape(allow_null=True)
+    checks = CheckSerializer(many=True)
+    forecast = ForecastSerializer(allow_null=True)
 
 
-class DestinationShape(serializers.Serializer[Any]):
+class DestinationSerializer(serializers.Serializer[Any]):
     """A host as a destination for a guest."""
 
     host = Reference()
@@ -108,5 +108,5 @@ class DestinationShape(serializers.Serializer[Any]):
     allowed = serializers.BooleanField()
     score = serializers.FloatField(help_text="Greater is better.")
     storage = serializers.CharField()
-    checks = CheckShape(many=True)
-    forecast = ForecastShape()
+    checks = CheckSerializer(many=True)
+    forecast = ForecastSerializer()

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from fleet.api.endpoint import Listed
 from fleet.api.schema import problems
-from fleet.api.shapes import AuditShape
+from fleet.api.serializers import AuditSerializer
 from fleet.documents.times import rfc3339
 from fleet.models import AuditEvent
 
@@ -32,13 +32,13 @@ class AuditFilters(django_filters.FilterSet):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: AuditShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: AuditShape, **problems(404)}),
+    list=extend_schema(responses={200: AuditSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: AuditSerializer, **problems(404)}),
 )
 class Audit(Listed):
     """The log of changes; for admins."""
 
-    serializer_class = AuditShape
+    serializer_class = AuditSerializer
     filterset_class = AuditFilters
     lookup_value_converter = "int"
     search_fields = ("subject_name", "detail")

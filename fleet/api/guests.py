@@ -15,7 +15,7 @@ from fleet.api.endpoint import Listed
 from fleet.api.etags import etag, require_match
 from fleet.api.filters import Filters, Tag
 from fleet.api.schema import IF_MATCH_MAYBE, problems
-from fleet.api.shapes import GuestShape
+from fleet.api.serializers import GuestSerializer
 from fleet.api.strict import Body, Words
 from fleet.documents import guest_document
 from fleet.inventory import guests as flows
@@ -45,13 +45,13 @@ class GuestFilters(Filters):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: GuestShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: GuestShape, **problems(404)}),
+    list=extend_schema(responses={200: GuestSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: GuestSerializer, **problems(404)}),
 )
 class Guests(Listed):
     """Virtual machines."""
 
-    serializer_class = GuestShape
+    serializer_class = GuestSerializer
     filterset_class = GuestFilters
     search_fields = ("name",)
     ordering_fields = ("name", "state", "memory_mib", "vcpus", "cpu_percent")
@@ -69,7 +69,7 @@ class Guests(Listed):
         return self._answer(self.get_object())
 
     @extend_schema(
-        request=GuestBody, parameters=[IF_MATCH_MAYBE], responses={200: GuestShape, **problems(404, 412, 422)}
+        request=GuestBody, parameters=[IF_MATCH_MAYBE], responses={200: GuestSerializer, **problems(404, 412, 422)}
     )
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change a guest's tags, or pin it to its host."""

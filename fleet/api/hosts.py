@@ -18,7 +18,7 @@ from fleet.api.endpoint import Listed
 from fleet.api.etags import etag, require_match
 from fleet.api.filters import Tag
 from fleet.api.schema import DRY_RUN, IF_MATCH, problems
-from fleet.api.shapes import HostShape
+from fleet.api.serializers import HostSerializer
 from fleet.api.strict import Body, Words
 from fleet.documents import host_document
 from fleet.inventory import maintenance, refresh, register
@@ -78,13 +78,13 @@ class HostFilters(django_filters.FilterSet):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: HostShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: HostShape, **problems(404)}),
+    list=extend_schema(responses={200: HostSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: HostSerializer, **problems(404)}),
 )
 class Hosts(Listed):
     """Machines with libvirt."""
 
-    serializer_class = HostShape
+    serializer_class = HostSerializer
     filterset_class = HostFilters
     search_fields = ("name", "address")
     ordering_fields = ("name", "cpus", "memory_mib", "memory_used_mib", "cpu_percent", "last_seen_at")
@@ -103,7 +103,9 @@ class Hosts(Listed):
         return self._answer(self.get_object())
 
     @extend_schema(
-        request=HostBody, parameters=[DRY_RUN], responses={201: HostShape, 200: HostShape, **problems(409, 422)}
+        request=HostBody,
+        parameters=[DRY_RUN],
+        responses={201: HostSerializer, 200: HostSerializer, **problems(409, 422)},
     )
     def create(self, request: Request) -> Response:
         """Connect to a host, look at it, and add it with its guests."""
@@ -115,7 +117,7 @@ class Hosts(Listed):
         return self._answer(row) if dry_run else self._answer(self._again(row.pk), status.HTTP_201_CREATED)
 
     @extend_schema(
-        request=HostBody, parameters=[IF_MATCH], responses={200: HostShape, **problems(404, 409, 412, 422, 428)}
+        request=HostBody, parameters=[IF_MATCH], responses={200: HostSerializer, **problems(404, 409, 412, 422, 428)}
     )
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change a host's configuration; it is connected to again where that matters."""
@@ -132,7 +134,7 @@ class Hosts(Listed):
         register.remove_host(principal=self.principal, host=row)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses={200: HostShape, **problems(404, 422)})
+    @extend_schema(request=None, responses={200: HostSerializer, **problems(404, 422)})
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, pk: Any = None) -> Response:
         """Ask the host now."""
@@ -140,7 +142,7 @@ class Hosts(Listed):
         refresh.refresh_host(principal=self.principal, host=row)
         return self._answer(self._again(row.pk))
 
-    @extend_schema(request=MaintenanceBody, responses={200: HostShape, **problems(404, 409, 422)})
+    @extend_schema(request=MaintenanceBody, responses={200: HostSerializer, **problems(404, 409, 422)})
     @action(detail=True, methods=["post"])
     def maintenance(self, request: Request, pk: Any = None) -> Response:
         """Take the host into maintenance, or out of it."""

@@ -18,7 +18,7 @@ from fleet.api import parameters, waiting
 from fleet.api.endpoint import Endpoint, Listed
 from fleet.api.filters import Filters
 from fleet.api.schema import PREFER, problems
-from fleet.api.shapes import EventShape, JobShape, NumberedEventShape
+from fleet.api.serializers import EventSerializer, JobSerializer, NumberedEventSerializer
 from fleet.documents import event_document, job_document
 from fleet.jobs import commands
 from fleet.jobs.live import job_sites
@@ -60,11 +60,11 @@ class JobFilters(Filters):
         return queryset.exclude(state__in=UNFINISHED) if value else queryset.filter(state__in=UNFINISHED)
 
 
-@extend_schema_view(list=extend_schema(responses={200: JobShape(many=True), **problems()}))
+@extend_schema_view(list=extend_schema(responses={200: JobSerializer(many=True), **problems()}))
 class Jobs(Listed):
     """Long work."""
 
-    serializer_class = JobShape
+    serializer_class = JobSerializer
     filterset_class = JobFilters
     search_fields = ("title", "subject_name")
     ordering_fields = ("created_at", "started_at", "finished_at", "state", "kind")
@@ -78,7 +78,7 @@ class Jobs(Listed):
         """A job."""
         return shown_job(row, self.principal)
 
-    @extend_schema(parameters=[_WAIT, _TIMEOUT, PREFER], responses={200: JobShape, **problems(404)})
+    @extend_schema(parameters=[_WAIT, _TIMEOUT, PREFER], responses={200: JobSerializer, **problems(404)})
     def retrieve(self, request: Request, pk: Any = None) -> Response:
         """One job; with `wait=done` its end is waited for."""
         seconds = self._wait_s(request)
@@ -88,7 +88,7 @@ class Jobs(Listed):
             row = self.get_object()
         return Response(self.document(row))
 
-    @extend_schema(request=None, responses={202: JobShape, **problems(404, 409)})
+    @extend_schema(request=None, responses={202: JobSerializer, **problems(404, 409)})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """Ask the job to stop; 409 says why it cannot any more."""
@@ -96,7 +96,7 @@ class Jobs(Listed):
         commands.request(principal=self.principal, job=row, kind="cancel")
         return Response(self.document(self.get_object()), status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(parameters=[_AFTER], responses={200: EventShape(many=True), **problems(404)}, filters=False)
+    @extend_schema(parameters=[_AFTER], responses={200: EventSerializer(many=True), **problems(404)}, filters=False)
     @action(detail=True, methods=["get"])
     def events(self, request: Request, pk: Any = None) -> Response:
         """The job's log, oldest first."""
@@ -115,7 +115,7 @@ class Jobs(Listed):
 class Events(Endpoint):
     """What happened on the way, over all jobs."""
 
-    serializer_class = NumberedEventShape
+    serializer_class = NumberedEventSerializer
     parameters = {"list": frozenset({"after"})}
 
     def get_queryset(self) -> QuerySet[JobEvent]:
@@ -129,7 +129,7 @@ class Events(Endpoint):
         """An event with its number among all."""
         return {"number": row.pk, **event_document(row)}
 
-    @extend_schema(parameters=[_AFTER], responses={200: NumberedEventShape(many=True), **problems()})
+    @extend_schema(parameters=[_AFTER], responses={200: NumberedEventSerializer(many=True), **problems()})
     def list(self, request: Request) -> Response:
         """The log of all jobs, oldest first."""
         after = parameters.number(request, "after", default=0, high=_MAX_SEQ)

@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from fleet.api.shapes import ProblemShape
+from fleet.api.serializers import ProblemSerializer
 
 _PROBLEMS = {
     400: "The request itself is not right: unknown or impossible fields or parameters.",
@@ -35,7 +35,7 @@ PREFER = OpenApiParameter(
 def problems(*statuses: int) -> dict[Any, Any]:
     """Responses for these statuses, and those that any address has."""
     return {
-        (status, "application/problem+json"): OpenApiResponse(ProblemShape, _PROBLEMS[status])
+        (status, "application/problem+json"): OpenApiResponse(ProblemSerializer, _PROBLEMS[status])
         for status in sorted({400, 401, 403, *statuses})
     }
 

@@ -16,7 +16,7 @@ from fleet.api import lookups
 from fleet.api.endpoint import Listed
 from fleet.api.etags import etag, require_match
 from fleet.api.schema import IF_MATCH, problems
-from fleet.api.shapes import SiteLinkShape, SiteShape
+from fleet.api.serializers import SiteLinkSerializer, SiteSerializer
 from fleet.api.strict import Body
 from fleet.inventory import site_links
 from fleet.inventory import sites as flows
@@ -60,13 +60,13 @@ class SiteLinkFilters(django_filters.FilterSet):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: SiteShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: SiteShape, **problems(404)}),
+    list=extend_schema(responses={200: SiteSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: SiteSerializer, **problems(404)}),
 )
 class Sites(Listed):
     """Places where hosts stand."""
 
-    serializer_class = SiteShape
+    serializer_class = SiteSerializer
     filterset_class = SiteFilters
     search_fields = ("slug", "name")
     ordering_fields = ("slug", "name")
@@ -80,7 +80,7 @@ class Sites(Listed):
         fields = {name: getattr(row, name) for name in _SITE_FIELDS}
         return {"id": str(row.id), "url": reverse("api:site-detail", args=[row.id]), **fields}
 
-    @extend_schema(request=SiteBody, responses={201: SiteShape, **problems(422)})
+    @extend_schema(request=SiteBody, responses={201: SiteSerializer, **problems(422)})
     def create(self, request: Request) -> Response:
         """Add a site."""
         self.principal.require("site.change")
@@ -91,7 +91,9 @@ class Sites(Listed):
         """One site, with its ETag."""
         return _answer(self.document(self.get_object()), _SITE_FIELDS)
 
-    @extend_schema(request=SiteBody, parameters=[IF_MATCH], responses={200: SiteShape, **problems(404, 412, 422, 428)})
+    @extend_schema(
+        request=SiteBody, parameters=[IF_MATCH], responses={200: SiteSerializer, **problems(404, 412, 422, 428)}
+    )
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change a site."""
         row = self.get_object()
@@ -111,13 +113,13 @@ class Sites(Listed):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: SiteLinkShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: SiteLinkShape, **problems(404)}),
+    list=extend_schema(responses={200: SiteLinkSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: SiteLinkSerializer, **problems(404)}),
 )
 class SiteLinks(Listed):
     """What the network between two sites carries."""
 
-    serializer_class = SiteLinkShape
+    serializer_class = SiteLinkSerializer
     filterset_class = SiteLinkFilters
     ordering_fields = ("bandwidth_mbps", "round_trip_ms")
 
@@ -136,7 +138,7 @@ class SiteLinks(Listed):
             "round_trip_ms": row.round_trip_ms,
         }
 
-    @extend_schema(request=SiteLinkBody, responses={201: SiteLinkShape, **problems(422)})
+    @extend_schema(request=SiteLinkBody, responses={201: SiteLinkSerializer, **problems(422)})
     def create(self, request: Request) -> Response:
         """Add a link."""
         self.principal.require("site.change")
@@ -148,7 +150,7 @@ class SiteLinks(Listed):
         return _answer(self.document(self.get_object()), _LINK_FIELDS)
 
     @extend_schema(
-        request=SiteLinkBody, parameters=[IF_MATCH], responses={200: SiteLinkShape, **problems(404, 412, 422, 428)}
+        request=SiteLinkBody, parameters=[IF_MATCH], responses={200: SiteLinkSerializer, **problems(404, 412, 422, 428)}
     )
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change a link."""

@@ -15,30 +15,30 @@ from fleet.access import token_flows
 from fleet.api import lookups
 from fleet.api.endpoint import Listed
 from fleet.api.schema import problems
-from fleet.api.shapes import NewTokenShape, TokenShape
+from fleet.api.serializers import NewTokenSerializer, TokenSerializer, words
 from fleet.api.strict import Body
 from fleet.documents.times import rfc3339
 from fleet.models import ApiToken
-from fleet.states import Role, choices
+from fleet.states import Role
 
 
 class TokenBody(Body):
     """A token to make for oneself."""
 
     name = serializers.CharField(max_length=100, allow_blank=True, required=False)
-    role = serializers.ChoiceField(choices(Role), help_text="The most it may do; never more than you may.")
+    role = serializers.ChoiceField(words(Role), help_text="The most it may do; never more than you may.")
     site = serializers.CharField(allow_null=True, required=False, help_text="A site's slug or id: it works only there.")
     expires_at = serializers.DateTimeField(allow_null=True, required=False)
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: TokenShape(many=True), **problems()}),
-    retrieve=extend_schema(responses={200: TokenShape, **problems(404)}),
+    list=extend_schema(responses={200: TokenSerializer(many=True), **problems()}),
+    retrieve=extend_schema(responses={200: TokenSerializer, **problems(404)}),
 )
 class Tokens(Listed):
     """Your own tokens; everybody's for an admin."""
 
-    serializer_class = TokenShape
+    serializer_class = TokenSerializer
     search_fields = ("name", "key")
     ordering_fields = ("created_at", "expires_at", "last_used_at", "name")
 
@@ -57,7 +57,7 @@ class Tokens(Listed):
             "last_used_at": rfc3339(row.last_used_at),
         }
 
-    @extend_schema(request=TokenBody, responses={201: NewTokenShape, **problems(422)})
+    @extend_schema(request=TokenBody, responses={201: NewTokenSerializer, **problems(422)})
     def create(self, request: Request) -> Response:
         """Make a token for yourself; its text is in this answer and nowhere else."""
         fields = self.body(TokenBody)

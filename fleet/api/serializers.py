@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from enum import StrEnum
 from typing import Any
 
 from rest_framework import serializers
 
 from fleet.hypervisor import facts
 from fleet.models import Host, Job, JobEvent
-from fleet.states import GuestState, HostState, JobState, Role, StepState, choices
+from fleet.states import GuestState, HostState, JobState, Role, StepState
 
 _PLAIN: dict[type, type[serializers.Field[Any, Any, Any, Any]]] = {
     str: serializers.CharField,
@@ -19,6 +20,11 @@ _PLAIN: dict[type, type[serializers.Field[Any, Any, Any, Any]]] = {
     float: serializers.FloatField,
     bool: serializers.BooleanField,
 }
+
+
+def words(states: type[StrEnum]) -> list[str]:
+    """The values of an enum, as choices."""
+    return [state.value for state in states]
 
 
 def shape_of(value_type: type) -> type[serializers.Serializer[Any]]:
@@ -48,7 +54,7 @@ class Reference(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
-class SiteShape(serializers.Serializer[Any]):
+class SiteSerializer(serializers.Serializer[Any]):
     """A place where hosts stand."""
 
     id = serializers.UUIDField()
@@ -60,7 +66,7 @@ class SiteShape(serializers.Serializer[Any]):
     time_zone = serializers.CharField()
 
 
-class SiteLinkShape(serializers.Serializer[Any]):
+class SiteLinkSerializer(serializers.Serializer[Any]):
     """What the network between two sites carries, in one direction."""
 
     id = serializers.UUIDField()
@@ -71,14 +77,14 @@ class SiteLinkShape(serializers.Serializer[Any]):
     round_trip_ms = serializers.FloatField(allow_null=True)
 
 
-class VersionsShape(serializers.Serializer[Any]):
+class VersionsSerializer(serializers.Serializer[Any]):
     """What runs on a host."""
 
     libvirt = serializers.CharField()
     hypervisor = serializers.CharField()
 
 
-class HostShape(serializers.Serializer[Any]):
+class HostSerializer(serializers.Serializer[Any]):
     """A machine with libvirt."""
 
     id = serializers.UUIDField()
@@ -92,14 +98,14 @@ class HostShape(serializers.Serializer[Any]):
     migration_address = serializers.CharField()
     tags = serializers.ListField(child=serializers.CharField())
     uuid = serializers.UUIDField(help_text="The machine's own UUID.")
-    state = serializers.ChoiceField([state.value for state in HostState])
+    state = serializers.ChoiceField(words(HostState))
     state_text = serializers.CharField(help_text="Why it is unreachable; empty while it is up.")
     maintenance = serializers.BooleanField()
     cpus = serializers.IntegerField()
     memory_mib = serializers.IntegerField()
     memory_used_mib = serializers.IntegerField()
     cpu_percent = serializers.FloatField(allow_null=True)
-    versions = VersionsShape()
+    versions = VersionsSerializer()
     cpu_model = serializers.CharField()
     arch = serializers.CharField()
     pools = serializers.ListField(child=shape_of(facts.PoolFacts)())
@@ -109,7 +115,7 @@ class HostShape(serializers.Serializer[Any]):
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 
 
-class GuestShape(serializers.Serializer[Any]):
+class GuestSerializer(serializers.Serializer[Any]):
     """A virtual machine."""
 
     id = serializers.UUIDField()
@@ -120,7 +126,7 @@ class GuestShape(serializers.Serializer[Any]):
     description = serializers.CharField()
     host = Reference(allow_null=True)
     site = serializers.CharField(allow_null=True, help_text="The slug of a site.")
-    state = serializers.ChoiceField(choices(GuestState))
+    state = serializers.ChoiceField(words(GuestState))
     memory_mib = serializers.IntegerField()
     vcpus = serializers.IntegerField()
     cpu_percent = serializers.FloatField(allow_null=True)
@@ -133,7 +139,7 @@ class GuestShape(serializers.Serializer[Any]):
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 
 
-class SubjectShape(serializers.Serializer[Any]):
+class SubjectSerializer(serializers.Serializer[Any]):
     """What a job is about."""
 
     kind = serializers.CharField()
@@ -142,18 +148,18 @@ class SubjectShape(serializers.Serializer[Any]):
     url = serializers.CharField(allow_null=True)
 
 
-class StepShape(serializers.Serializer[Any]):
+class StepSerializer(serializers.Serializer[Any]):
     """A stage of a job."""
 
     name = serializers.CharField()
     title = serializers.CharField()
-    state = serializers.ChoiceField(choices(StepState))
+    state = serializers.ChoiceField(words(StepState))
     detail = serializers.CharField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
-class AmountShape(serializers.Serializer[Any]):
+class AmountSerializer(serializers.Serializer[Any]):
     """Bytes of one kind."""
 
     total = serializers.IntegerField()
@@ -161,7 +167,7 @@ class AmountShape(serializers.Serializer[Any]):
     remaining = serializers.IntegerField()
 
 
-class ProgressShape(serializers.Serializer[Any]):
+class ProgressSerializer(serializers.Serializer[Any]):
     """How far a job is; every field may be missing."""
 
     percent = serializers.FloatField(required=False, allow_null=True)
@@ -173,15 +179,15 @@ class ProgressShape(serializers.Serializer[Any]):
     eta_s_low = serializers.IntegerField(required=False, allow_null=True)
     eta_s_high = serializers.IntegerField(required=False, allow_null=True)
     forecast = serializers.JSONField(required=False)
-    memory = AmountShape(required=False)
-    disks = AmountShape(required=False)
+    memory = AmountSerializer(required=False)
+    disks = AmountSerializer(required=False)
     downtime_ms = serializers.IntegerField(required=False, allow_null=True)
     throttle_percent = serializers.IntegerField(required=False)
     elapsed_ms = serializers.IntegerField(required=False)
     heard_at = serializers.CharField(required=False, allow_null=True)
 
 
-class JobErrorShape(serializers.Serializer[Any]):
+class JobErrorSerializer(serializers.Serializer[Any]):
     """Why a job failed, and where the guest is."""
 
     code = serializers.CharField()
@@ -190,19 +196,19 @@ class JobErrorShape(serializers.Serializer[Any]):
     guest_is_on = serializers.CharField(required=False, allow_null=True, allow_blank=True)
 
 
-class JobShape(serializers.Serializer[Any]):
+class JobSerializer(serializers.Serializer[Any]):
     """A piece of long work."""
 
     id = serializers.UUIDField()
     url = serializers.CharField()
     kind = serializers.ChoiceField(Job.Kind.choices)
-    state = serializers.ChoiceField(choices(JobState))
+    state = serializers.ChoiceField(words(JobState))
     stage = serializers.CharField()
     title = serializers.CharField()
-    subject = SubjectShape()
-    progress = ProgressShape()
-    steps = StepShape(many=True)
-    error = JobErrorShape(allow_null=True)
+    subject = SubjectSerializer()
+    progress = ProgressSerializer()
+    steps = StepSerializer(many=True)
+    error = JobErrorSerializer(allow_null=True)
     result = serializers.DictField(help_text="A migration's receipt.")
     requested_by = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
@@ -214,7 +220,7 @@ class JobShape(serializers.Serializer[Any]):
     permitted_actions = serializers.ListField(child=serializers.CharField())
 
 
-class EventShape(serializers.Serializer[Any]):
+class EventSerializer(serializers.Serializer[Any]):
     """A line of a job's log."""
 
     job = serializers.UUIDField()
@@ -226,13 +232,13 @@ class EventShape(serializers.Serializer[Any]):
     data = serializers.DictField()  # type: ignore[assignment]
 
 
-class NumberedEventShape(EventShape):
+class NumberedEventSerializer(EventSerializer):
     """A line of any job's log, with its number among all."""
 
     number = serializers.IntegerField(help_text="Its place among the events of all jobs; for `after`.")
 
 
-class AuditShape(serializers.Serializer[Any]):
+class AuditSerializer(serializers.Serializer[Any]):
     """One change: who, what, and how it ended."""
 
     id = serializers.IntegerField()
@@ -242,7 +248,7 @@ class AuditShape(serializers.Serializer[Any]):
     address = serializers.CharField(allow_null=True)
     request_id = serializers.CharField()
     verb = serializers.CharField()
-    subject = SubjectShape()
+    subject = SubjectSerializer()
     before = serializers.JSONField(allow_null=True)
     after = serializers.JSONField(allow_null=True)
     outcome = serializers.CharField()
@@ -251,7 +257,7 @@ class AuditShape(serializers.Serializer[Any]):
     chain = serializers.CharField()
 
 
-class TokenShape(serializers.Serializer[Any]):
+class TokenSerializer(serializers.Serializer[Any]):
     """An API token, without its secret."""
 
     id = serializers.UUIDField()
@@ -259,20 +265,20 @@ class TokenShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     key = serializers.CharField(help_text="Its public half.")
     user = serializers.CharField()
-    role = serializers.ChoiceField(choices(Role))
+    role = serializers.ChoiceField(words(Role))
     site = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True)
 
 
-class NewTokenShape(TokenShape):
+class NewTokenSerializer(TokenSerializer):
     """A token just made."""
 
     token = serializers.CharField(help_text="The token itself. It is shown only now.")
 
 
-class CheckShape(serializers.Serializer[Any]):
+class CheckSerializer(serializers.Serializer[Any]):
     """What was found about a move, and what would help."""
 
     code = serializers.CharField()
@@ -282,14 +288,14 @@ class CheckShape(serializers.Serializer[Any]):
     remedy = serializers.CharField()
 
 
-class FieldErrorShape(serializers.Serializer[Any]):
+class FieldErrorSerializer(serializers.Serializer[Any]):
     """What is wrong with one field (`/name`) or parameter (`?name`)."""
 
     pointer = serializers.CharField()
     message = serializers.CharField()
 
 
-class ProblemShape(serializers.Serializer[Any]):
+class ProblemSerializer(serializers.Serializer[Any]):
     """An error (RFC 9457)."""
 
     type = serializers.CharField()
@@ -297,9 +303,9 @@ class ProblemShape(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="Stable, for programs.")
     detail = serializers.CharField(help_text="For people.")
-    errors = FieldErrorShape(many=True, required=False)  # type: ignore[assignment]
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]
     remedy = serializers.CharField(required=False)
-    checks = CheckShape(many=True, required=False)
+    checks = CheckSerializer(many=True, required=False)
     job = serializers.CharField(required=False, help_text="The address of the job that is in the way.")
     data = serializers.DictField(required=False)  # type: ignore[assignment]
     request_id = serializers.CharField()
