@@ -1,4 +1,4 @@
-"""ssh host keys: what a host shows now, what was approved, and the pinned known_hosts file that libssh reads."""
+"""ssh host keys: what a host shows now, what was approved, and the pinned known_hosts file that libssh2 reads."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from fleet.hypervisor.errors import HostKeyChanged, HostKeyUnknown, HostUnreacha
 from fleet.hypervisor.facts import HostAddress
 from fleet.hypervisor.uris import DEFAULT_PORTS, known_hosts_path
 
-#: Best first; the first one a host has is the one to approve.
-KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+#: In the order in which libssh2 asks for them: the first one a host has is the one it will be known by.
+#: Only that one is approved. ssh-keyscan proves nothing of the keys it prints, so pinning a second one unseen would
+#: let somebody in between show the real key for comparing and a key of his own for connecting.
+KEY_TYPES = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519", "ssh-rsa")
 
 
 def fingerprint(key: str) -> str:
@@ -24,8 +26,14 @@ def fingerprint(key: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
+def key_file(key: str) -> str:
+    """Where an ordinary host keeps this key: what its administrator compares the fingerprint with."""
+    kind = key.split()[0].split("-")
+    return f"/etc/ssh/ssh_host_{kind[0] if kind[0] == 'ecdsa' else kind[1]}_key.pub"
+
+
 def scan(address: HostAddress, ip: str, *, deadline_s: float) -> tuple[str, ...]:
-    """The host's keys as "type base64", best first; raises HostUnreachable when it shows none."""
+    """The host's keys as "type base64", the one libssh2 will use first; raises HostUnreachable when it shows none."""
     port = address.port or DEFAULT_PORTS["ssh"]
     argv = ["ssh-keyscan", "-T", str(max(int(deadline_s), 1)), "-p", str(port), "-t", "ed25519,ecdsa,rsa", "--", ip]
     try:
@@ -45,15 +53,16 @@ def scan(address: HostAddress, ip: str, *, deadline_s: float) -> tuple[str, ...]
 
 
 def verify(address: HostAddress, shown: tuple[str, ...]) -> None:
-    """Raises HostKeyUnknown or HostKeyChanged (with the key to approve) unless an approved key is among those shown."""
+    """Raises HostKeyUnknown or HostKeyChanged (with the key to approve) unless the key to be used is approved."""
     approved = set(address.ssh_host_key.splitlines())
-    if approved & set(shown):
-        return
     best = shown[0]
+    if best in approved:
+        return
+    changed = bool(approved) and not approved & set(shown)
     kind, text = (
         (HostKeyChanged, "now shows another ssh host key than the approved one")
-        if approved
-        else (HostKeyUnknown, "shows an ssh host key that nobody has approved yet")
+        if changed
+        else (HostKeyUnknown, f"is known by its {best.split()[0]} host key, which nobody has approved yet")
     )
     seen = fingerprint(best)
     raise kind(f"{address.address} {text}: {seen}", host=address.name, fingerprint=seen, key=best)

@@ -132,13 +132,10 @@ class LibvirtHost:
             raise self._migration_error(error, session) from error
 
     def job(self, uuid: str) -> JobSample | None:
-        sample = self._ask_guest_or_none(uuid, lambda _, domain: migrate.job_sample(domain.jobStats()))
-        return None if sample is None or sample.kind == "none" else sample
+        return self._job(uuid, 0)
 
     def completed_job(self, uuid: str) -> JobSample | None:
-        flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
-        sample = self._ask_guest_or_none(uuid, lambda _, domain: migrate.job_sample(domain.jobStats(flags)))
-        return None if sample is None or sample.kind == "none" else sample
+        return self._job(uuid, libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED)
 
     def abort(self, uuid: str) -> None:
         self._ask_guest(uuid, lambda _, domain: domain.abortJob())
@@ -233,6 +230,15 @@ class LibvirtHost:
             return None
 
         return self._ask(ask)
+
+    def _job(self, uuid: str, flags: int) -> JobSample | None:
+        def look(_: libvirt.virConnect, domain: libvirt.virDomain) -> JobSample | None:
+            with _except_for(libvirt.VIR_ERR_OPERATION_INVALID):  # switched off, or just leaving
+                return migrate.job_sample(domain.jobStats(flags))
+            return None
+
+        sample = self._ask_guest_or_none(uuid, look)
+        return None if sample is None or sample.kind == "none" else sample
 
     def _steer(self, uuid: str, work: Callable[[libvirt.virDomain], object]) -> None:
         """Do something to a running job only; libvirt itself would also set the numbers for later."""

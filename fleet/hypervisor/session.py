@@ -81,7 +81,7 @@ def open_session(address: HostAddress, config: EdgeConfig, bulkhead: Bulkhead) -
             late=lambda session: session.give_up("nobody waited for it"),
         )
     except HostKeyUnknown:
-        # libssh says only that something is wrong with the key; show which one it was.
+        # libvirt says only that something is wrong with the key; show which one it was.
         hostkeys.verify(address, hostkeys.scan(address, ips[0], deadline_s=config.open_deadline_s))
         raise
 

@@ -45,6 +45,8 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], type[errors.HypervisorError]], ...] = tup
         (r"authentication failed|no authentication method|access denied|permission denied", errors.AccessDenied),
         (r"remote command terminated with non-zero code: 127", errors.NotAHypervisor),
         (r"remote command terminated", errors.AccessDenied),
+        # A login shell or another service talks where libvirt's protocol is expected.
+        (r"packet \d+ bytes received from server too (?:large|small)", errors.NotAHypervisor),
         (r"virt-ssh-helper|libvirt-sock|no connection driver available", errors.NotAHypervisor),
     )
 )

@@ -52,7 +52,9 @@ def control_uri(address: HostAddress, config: EdgeConfig) -> str:
         case "tls":
             return f"qemu+tls://{where}/system?pkipath={quote(str(config.pki_dir), safe='')}"
         case "ssh":
-            return f"qemu+libssh://{_user(address)}@{where}/system?{_ssh_query(address, config)}"
+            # Not +ssh: it cannot be told which known_hosts file to use. Not +libssh: with libvirt 9.0 and libssh 0.10
+            # every answer of some 10 kB waits for the next keepalive message.
+            return f"qemu+libssh2://{_user(address)}@{where}/system?{_ssh_query(address, config)}"
         case "tcp":
             return f"qemu+tcp://{where}/system"
         case "unix":

@@ -7,6 +7,7 @@ from django.conf import settings
 from fleet.hypervisor import errors
 from fleet.hypervisor import probe as probes
 from fleet.hypervisor.facts import HostAddress
+from fleet.hypervisor.hostkeys import key_file
 from fleet.hypervisor.uris import DEFAULT_PORTS
 from fleet.refusals import Refused
 
@@ -32,7 +33,7 @@ def refusal(error: errors.HypervisorError, address: HostAddress) -> Refused:
                 code=error.code,
                 field="ssh_host_key",
                 remedy="Ask the host's administrator why. If the host was reinstalled, compare the fingerprint on the "
-                "host (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) and approve the new key; otherwise somebody "
+                f"host (ssh-keygen -lf {key_file(error.key)}) and approve the new key; otherwise somebody "
                 "may sit in between.",
                 data={"fingerprint": error.fingerprint, "key": error.key},
             )
@@ -41,8 +42,7 @@ def refusal(error: errors.HypervisorError, address: HostAddress) -> Refused:
                 f"The ssh host key of {where} has not been approved yet: {error.fingerprint}.",
                 code=error.code,
                 field="ssh_host_key",
-                remedy="Compare the fingerprint on the host (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), "
-                "then approve it.",
+                remedy=f"Compare the fingerprint on the host (ssh-keygen -lf {key_file(error.key)}), then approve it.",
                 data={"fingerprint": error.fingerprint, "key": error.key},
             )
     words, remedy, field = _words(error, address)
