@@ -22,3 +22,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: racing threads each have their own connection.
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
+# WhiteNoise warns of a folder that is not there, and nothing is collected for tests.
+STATIC_ROOT = HOME / "staticfiles"
+STATIC_ROOT.mkdir(exist_ok=True)
