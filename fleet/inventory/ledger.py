@@ -187,8 +187,8 @@ class Ledger(threading.Thread):
         changes.add(collect.change_host_row(host_id, entry.load))
         if entry.guest_cpus:
             changes.add(samples.store_guest_cpus(host_id, entry.guest_cpus))
-        if changes.guests:
-            alarm.silence(changes.guests - set(changes.doubled))
+        if changes.weighed:
+            alarm.silence(changes.weighed - set(changes.doubled))
         return changes
 
     def _away(self, error: Exception, entries: dict[UUID, Entry]) -> None:

@@ -13,6 +13,8 @@ from fleet.refusals import Refused
 
 #: Seconds for opening the connection and reading everything; a person waits for this at a form.
 SPARE_S = 10
+#: What shows a host its own fingerprints, whichever key it showed us.
+SHOW_KEYS = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done"
 
 
 def ask(address: HostAddress) -> probes.Probe:

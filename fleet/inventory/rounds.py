@@ -12,6 +12,7 @@ from fleet.hypervisor import connect
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
 from fleet.hypervisor.facts import GuestEvent, HostAddress, HostLoad, PoolFacts
 from fleet.hypervisor.interface import Hypervisor
+from fleet.hypervisor.pools import FOLDERS
 from fleet.inventory import samples
 from fleet.inventory.contact import answered, failed, pause_s
 from fleet.inventory.lanes import Lane
@@ -40,8 +41,6 @@ SHARERS_LOOK_IN_S = 2.0
 JITTER = 0.1
 #: Guests of a host described one by one; more come in one call.
 FEW = 8
-#: Pools that are folders and can hold a marker.
-FOLDERS = frozenset({"dir", "fs", "netfs"})
 
 
 class Rounds:
@@ -222,12 +221,15 @@ class Rounds:
 
     def _heard(self, watched: Watched, event: GuestEvent) -> None:
         """libvirt told something: a reason to look, never a fact by itself. Called in libvirt's event thread."""
-        if event.kind == "lifecycle":
+        if watched.ended:
+            return
+        if event.kind == "closed":
+            # Our subscription went with the connection.
+            self._arm_reach(watched, 0.0)
+        elif event.kind == "lifecycle":
             if event.detail == "defined" and event.uuid in (watched.stored or {}):
                 # Edited; a guest that is new, came or started is described once its row says so.
                 self.describe(watched, [event.uuid])
-            self.quick.ring((watched.host_id, "look"))
-        elif event.kind == "closed":
             self.quick.ring((watched.host_id, "look"))
 
     def _answered(self, watched: Watched) -> None:

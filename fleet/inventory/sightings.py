@@ -42,6 +42,8 @@ class Changes:
     doubled: dict[UUID, tuple[UUID, ...]] = field(default_factory=dict)
     #: UUIDs of guests whose host is now the one that was stored: their facts want a fresh look.
     arrived: set[str] = field(default_factory=set)
+    #: Every guest whose place was weighed, changed or not.
+    weighed: set[UUID] = field(default_factory=set)
     #: How often each host's version was counted up: whoever remembers versions can tell its own writes from others'.
     counted: Counter[UUID] = field(default_factory=Counter)
 
@@ -54,6 +56,7 @@ class Changes:
         self.guests |= other.guests
         self.doubled |= other.doubled
         self.arrived |= other.arrived
+        self.weighed |= other.weighed
         self.counted += other.counted
 
 
@@ -196,6 +199,7 @@ def settle_guests(
             written.append(guest)
     _write_guests(written, columns)
     changes.guests |= {guest.id for guest in written}
+    changes.weighed |= set(guest_ids)
     if changes.hosts:
         Host.objects.filter(pk__in=changes.hosts).update(version=F("version") + 1, updated_at=timezone.now())
         changes.counted.update(changes.hosts)

@@ -33,7 +33,7 @@ SEEN_EVERY_S = 10.0
 PRUNE_EVERY_S = 60.0
 #: Seconds between looks for stuck threads.
 STAFF_EVERY_S = 0.1
-#: Seconds that a clean end may take for each of: writing what is known, closing connections.
+#: Seconds that a clean end may take for each of: writing what is known, sending what was told.
 END_S = 3.0
 
 
@@ -123,8 +123,7 @@ class Watcher:
     def _let_go(self, host_id: UUID) -> None:
         watched = self.hosts.pop(host_id)
         self.rounds.end(watched)
-        # Closing may wait for a host that hangs; nobody waits for it.
-        threading.Thread(target=connect.drop, args=[watched.address], name="let-go", daemon=True).start()
+        connect.drop(watched.address)
 
     # -- duties -------------------------------------------------------------------------------------------------------
 
@@ -169,9 +168,7 @@ class Watcher:
             self.shares.release()
         except (OperationalError, InterfaceError) as error:
             logger.warning("leases not released, others take over when they run out: %s", str(error).strip())
-        closing = threading.Thread(target=connect.close_all, name="closing", daemon=True)
-        closing.start()
-        closing.join(END_S)
+        connect.close_all()
         live.flush(END_S)
         connection.close()
         logger.info("watcher %s ended", self.name)
