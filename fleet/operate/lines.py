@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TextIO
 
+from fleet.operate.places import Places
 from fleet.refusals import Refused
 
 
@@ -22,6 +24,13 @@ class Lines:
         """As it is."""
         self.stream.write(f"{text}\n")
         self.stream.flush()
+
+
+def log_to(places: Places) -> None:
+    """This command's own log goes to a file, so that its lines stay readable."""
+    handler = logging.FileHandler(places.log("command"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger().handlers[:] = [handler]
 
 
 def explain(refusal: Refused) -> str:

@@ -26,7 +26,8 @@ logfile ""
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """One process. They start in order of `rank` and end in the opposite order, each with `end_s` to finish."""
+    """One process. They start in order of `rank` and end in the opposite order, equal ranks side by side, each with
+    `end_s` to finish."""
 
     name: str
     argv: tuple[str, ...]
@@ -39,9 +40,9 @@ def of_installation(*, address: str, port: int) -> list[Program]:
     places = Places(settings.HOME)
     found = [
         Program(name="web", argv=web(address, port), rank=20),
-        Program(name="worker", argv=worker(), rank=30, end_s=5),
-        Program(name="clock", argv=clock(), rank=40),
-        Program(name="watcher", argv=watcher(), rank=50),
+        Program(name="worker", argv=worker(), rank=20, end_s=5),
+        Program(name="clock", argv=clock(), rank=20, end_s=2),
+        Program(name="watcher", argv=watcher(), rank=20),
     ]
     if needs_redis(places):
         found.insert(0, Program(name="redis", argv=("redis-server", str(write_redis_config(places))), rank=10))

@@ -36,6 +36,11 @@ chmod=0600
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
+GROUP = """
+[group:rank{rank}]
+programs={names}
+priority={rank}
+"""
 # Important: every process dies with the supervisor, however that ends: a second start must find nothing left over.
 PROGRAM = """
 [program:{name}]
@@ -78,6 +83,9 @@ def configuration(places: Places, programs: Sequence[Program]) -> str:
                 log=str(places.log(program.name)).replace("%", "%%"),
             )
         )
+    for rank in sorted({program.rank for program in programs}):
+        names = ",".join(program.name for program in programs if program.rank == rank)
+        parts.append(GROUP.format(rank=rank, names=names))
     return "".join(parts)
 
 
@@ -151,7 +159,7 @@ class Supervisor:
         return Refused(f"{text} The end of {log}:\n{tail(log.read_text(errors='replace'))}", code="process_failed")
 
     def end(self) -> None:
-        """Watcher first, Redis last; what does not end in its time is killed."""
+        """Redis last; what does not end in its time is killed."""
         if self.process is None:
             return
         self.process.terminate()

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from fleet.operate import instance, laboratory, listening, own_hosts, seeding, walk
-from fleet.operate.lines import Lines, explain
+from fleet.operate.lines import Lines, explain, log_to
 from fleet.operate.places import Places
 from fleet.operate.running import Ended, Processes, network_environment, prepare_database, until_ended
 from fleet.refusals import Refused
@@ -99,6 +99,7 @@ class Demo:
         with instance.held(self.places, instance.Instance.mine("demo", name)):
             if self.check:
                 self.empty_home()
+            log_to(self.places)
             address, port = listening.choose(self.listen)
             processes = Processes(self.places, address=address, port=port)
             try:
