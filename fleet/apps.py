@@ -16,7 +16,9 @@ class FleetConfig(AppConfig):
     verbose_name = "Fleet"
 
     def ready(self) -> None:
-        """Tell the hypervisor edge where its keys lie; libvirt itself is not loaded here."""
+        """Tell Celery's tasks their broker, and the hypervisor edge where its keys lie; libvirt is not loaded here."""
+        # Important: without its app a shared task rings at Celery's default broker, which nobody listens to.
+        from fleet import celery  # noqa: F401, PLC0415 - settings are not ready earlier
         from fleet.hypervisor import connect  # noqa: PLC0415 - models are not ready earlier
         from fleet.hypervisor.config import EdgeConfig  # noqa: PLC0415
 

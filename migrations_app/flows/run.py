@@ -92,6 +92,8 @@ def _get_ready(errand: Errand) -> MigrationOrder:
         if found.severity == "warn":
             pen.say(f"check.{found.code}", found.message, level=JobEvent.Level.WARNING)
     _stop_if_cancelled(errand)
+    if findings.storage != errand.migration.storage:
+        _correct_storage(errand, findings.storage)
     if findings.copies:
         pen.start(steps.PREPARE, "Making thin volumes at the destination")
     else:
@@ -104,6 +106,13 @@ def _get_ready(errand: Errand) -> MigrationOrder:
     Migration.objects.filter(pk=errand.migration.pk).update(call_entered_at=Now())
     pen.start(steps.DISKS if findings.copies else steps.MEMORY)
     return order
+
+
+def _correct_storage(errand: Errand, storage: str) -> None:
+    """Newer facts need less than was decided: disks that were to be copied are proven shared by now."""
+    errand.pen.say("storage.changed", f"The disks are proven shared by now: storage '{storage}'")
+    errand.migration.storage = storage
+    Migration.objects.filter(pk=errand.migration.pk).update(storage=storage)
 
 
 def _stop_if_cancelled(errand: Errand) -> None:
