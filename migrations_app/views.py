@@ -22,7 +22,7 @@ from migrations_app.forms import OptionsForm
 from migrations_app.options import Options, parse
 
 STORAGES = {
-    "auto": ("Find out", "Share what both hosts see, copy the rest."),
+    "auto": ("As needed", "Share what both hosts see, copy the rest."),
     "none": ("Copy nothing", "Every disk must be on storage that both hosts share."),
     "copy": ("Copy every disk", "Also those that could be shared."),
 }

@@ -49,6 +49,7 @@ def settle(errand: Errand, course: Course) -> None:
 
 def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
     numbers = _completed(errand) or course.last
+    _tell_pause(errand, numbers)
     errand.pen.start(steps.VERIFY)
     arrived_at = timezone.now()
     _keep_autostart(errand)
@@ -72,6 +73,14 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
         )
         if done:
             _audit(errand, "succeeded", errand.migration.destination_name)
+
+
+def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
+    """The switch-over is often over before anybody could look; libvirt measured it all the same."""
+    if errand.pen.step_state(steps.SWITCH_OVER) is StepState.WAITING:
+        errand.pen.start(steps.SWITCH_OVER)
+    paused = f"The guest paused for {numbers.downtime_ms} ms." if numbers and numbers.downtime_ms is not None else ""
+    errand.pen.end(steps.SWITCH_OVER, StepState.DONE, paused)
 
 
 def _stayed(errand: Errand, course: Course, answers: Answers) -> None:

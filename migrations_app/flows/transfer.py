@@ -63,10 +63,11 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
             done.set()
             wake.set()
 
-    unsubscribe = host.subscribe(_waker(errand.uuid, wake))
+    watch = _Watch(errand, course, copies_disks=bool(order.copy_disks))
+    unsubscribe = host.subscribe(watch.listener(wake))
     try:
         threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
-        _Watch(errand, course, copies_disks=bool(order.copy_disks)).until(done.is_set, wake)
+        watch.until(done.is_set, wake)
     finally:
         unsubscribe()
     return course
@@ -105,14 +106,6 @@ def _migrate_when_idle(errand: Errand, order: MigrationOrder) -> None:
             time.sleep(LOOK_EVERY_S)
 
 
-def _waker(uuid: str, wake: threading.Event) -> Callable[[GuestEvent], None]:
-    def on_event(event: GuestEvent) -> None:
-        if event.uuid == uuid and event.kind in {"iteration", "job_completed"}:
-            wake.set()
-
-    return on_event
-
-
 class _Watch:
     """The loop beside a running migration."""
 
@@ -120,8 +113,21 @@ class _Watch:
         self.errand, self.course, self.copies_disks = errand, course, copies_disks
         self.began = self.moved = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
+        self.paused = threading.Event()
         if not copies_disks:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
+
+    def listener(self, wake: threading.Event) -> Callable[[GuestEvent], None]:
+        """What the source's event thread calls: a new pass, the pause of the switch-over or the end are looked at now."""
+
+        def on_event(event: GuestEvent) -> None:
+            if event.uuid != self.errand.uuid:
+                return
+            if event.kind == "lifecycle" and event.detail == "suspended":
+                self.paused.set()
+            wake.set()
+
+        return on_event
 
     def until(self, over: Callable[[], bool], wake: threading.Event) -> None:
         """Look, tell and obey until `over`; `wake` brings the next look forward."""
@@ -153,6 +159,8 @@ class _Watch:
         if (mark := measures.fingerprint(sample)) != self.fingerprint:
             self.fingerprint, self.moved = mark, time.monotonic()
         stage = measures.stage_of(sample, copies_disks=self.copies_disks)
+        if self.paused.is_set() and stage == steps.MEMORY:
+            stage = steps.SWITCH_OVER
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
         if sample.iteration and sample.iteration not in self.course.iterations:
