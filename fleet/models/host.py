@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from fleet.hypervisor.facts import HostAddress, HostFacts, PoolFacts, load
 from fleet.models.site import Site
@@ -19,7 +21,10 @@ class HostQuerySet(models.QuerySet["Host"]):
 
     def for_documents(self) -> HostQuerySet:
         """With the site and the number of guests, in one query."""
-        return self.select_related("site").annotate(guests_total=models.Count("guests"))
+        guests = apps.get_model("fleet", "Guest").objects.filter(host=models.OuterRef("pk")).order_by().values("host")
+        counted = models.Subquery(guests.annotate(total=models.Count("pk")).values("total"))
+        # Important: a plain Count would group by every column, big documents too, and forget the order by name.
+        return self.select_related("site").annotate(guests_total=Coalesce(counted, 0))
 
 
 class Host(models.Model):
