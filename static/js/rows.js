@@ -1,5 +1,6 @@
 // Rows and cards of hosts, guests and jobs, wherever a page shows them.
 import { put, setBar, share, shownFor, write } from "./fields.js";
+import { percent } from "./format.js";
 
 const UNFINISHED = new Set(["queued", "running", "unknown"]);
 const REFRESH_EVERY_MS = 4_000;
@@ -39,6 +40,9 @@ function showHost(place, host) {
     const used = share(host.memory_used_mib, host.memory_mib);
     setBar(bar, used ?? 0);
     bar.dataset.tone = used > 95 ? "full" : "load";
+  }
+  for (const words of place.querySelectorAll("[data-memory-share]")) {
+    put(words, percent(share(host.memory_used_mib, host.memory_mib)));
   }
 }
 
