@@ -114,7 +114,9 @@ def test_home_says_what_to_do_when_there_is_nothing_yet(as_):
 
 
 def test_home_offers_a_guest_that_can_move(cast, as_):
-    assert re.search(r'href="/guests/[0-9a-f-]{36}/migrate/">.*Move a guest now', as_(Role.OPERATOR).get("/").content.decode())
+    assert re.search(
+        r'href="/guests/[0-9a-f-]{36}/migrate/">.*Move a guest now', as_(Role.OPERATOR).get("/").content.decode()
+    )
     assert "Move a guest now" not in as_(Role.VIEWER).get("/").content.decode()
 
 
