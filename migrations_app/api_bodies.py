@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from fleet.api.serializers import CheckSerializer, JobSerializer, Reference, shape_of, words
+from fleet.api.serializers import CheckSerializer, FormerReference, JobSerializer, Reference, shape_of, words
 from fleet.api.strict import Body
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Refused
@@ -69,10 +69,10 @@ class MigrationSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
     job = serializers.CharField(help_text="The address of its job.")
     state = serializers.ChoiceField(words(JobState))
-    guest = Reference()
+    guest = FormerReference()
     uuid = serializers.UUIDField(help_text="The guest's libvirt UUID.")
-    source = Reference()  # type: ignore[assignment]
-    destination = Reference()
+    source = FormerReference()  # type: ignore[assignment]
+    destination = FormerReference()
     mode = serializers.ChoiceField(Migration.Mode.choices)
     storage = serializers.ChoiceField(Migration.Storage.choices)
     options = serializers.DictField()

@@ -15,10 +15,11 @@ from fleet.models import Host, Job, JobEvent
 from fleet.states import GuestState, HostState, JobState, Role, StepState
 
 _PLAIN: dict[type, type[serializers.Field[Any, Any, Any, Any]]] = {
+    # bool before int, which it is a kind of.
+    bool: serializers.BooleanField,
     str: serializers.CharField,
     int: serializers.IntegerField,
     float: serializers.FloatField,
-    bool: serializers.BooleanField,
 }
 
 
@@ -52,6 +53,12 @@ class Reference(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     name = serializers.CharField()
+
+
+class FormerReference(Reference):
+    """Another thing that may be gone by now: then its name is left."""
+
+    id = serializers.UUIDField(allow_null=True)
 
 
 class SiteSerializer(serializers.Serializer[Any]):
@@ -238,6 +245,14 @@ class NumberedEventSerializer(EventSerializer):
     number = serializers.IntegerField(help_text="Its place among the events of all jobs; for `after`.")
 
 
+class AuditSubjectSerializer(serializers.Serializer[Any]):
+    """What was changed."""
+
+    kind = serializers.CharField()
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
 class AuditSerializer(serializers.Serializer[Any]):
     """One change: who, what, and how it ended."""
 
@@ -248,7 +263,7 @@ class AuditSerializer(serializers.Serializer[Any]):
     address = serializers.CharField(allow_null=True)
     request_id = serializers.CharField()
     verb = serializers.CharField()
-    subject = SubjectSerializer()
+    subject = AuditSubjectSerializer()
     before = serializers.JSONField(allow_null=True)
     after = serializers.JSONField(allow_null=True)
     outcome = serializers.CharField()
