@@ -20,7 +20,7 @@ from fleet.operate.places import Places
 from fleet.operate.supervisor import Supervisor
 from fleet.refusals import Refused
 
-WEB_READY_S = 60
+WEB_READY_S = 120
 
 
 class Ended(Exception):

@@ -136,7 +136,7 @@ class Supervisor:
         """Whether the supervisor itself still runs."""
         return self.process is not None and self.process.poll() is None
 
-    def wait_until_up(self, names: Sequence[str], timeout_s: float = 60) -> None:
+    def wait_until_up(self, names: Sequence[str], timeout_s: float = 120) -> None:
         """Until each runs; Refused with the end of its log for one that keeps dying."""
         deadline = time.monotonic() + timeout_s
         tries = 0

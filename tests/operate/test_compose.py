@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 import subprocess
 from collections.abc import Callable
 
@@ -46,13 +47,9 @@ def test_every_service_starts_a_process_that_exists(name: str, manage) -> None:
     assert document()["services"][name]["command"] == [name]
     said = manage("run", name, "--show", "--listen", "127.0.0.1:18999")
     assert said.returncode == 0, said.stderr
-    words = said.stdout.split()
-    helped = subprocess.run(
-        [*words[: words.index("-m") + 2], "--help"] if "-m" in words else [*words, "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
+    words = shlex.split(said.stdout)
+    module = words.index("-m") + 2 if "-m" in words else len(words)
+    helped = subprocess.run([*words[:module], "--help"], cwd=ROOT, capture_output=True, check=False)
     assert helped.returncode == 0, helped.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         argv = self.argv(options["name"], options["listen"])
         if options["show"]:
-            self.stdout.write(" ".join(argv))
+            self.stdout.write(shlex.join(argv))
             return
         os.execv(argv[0], argv)  # noqa: S606
 
