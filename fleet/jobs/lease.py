@@ -19,7 +19,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
@@ -62,13 +63,15 @@ def free() -> Q:
 def take(job_id: UUID | str, owner: str = "") -> Lease | None:
     """The lease of an unfinished job that nobody holds, or None; two workers asking at once get one lease."""
     owner = owner or OWNER
-    taken = Job.objects.filter(free(), pk=job_id).update(
-        lease_owner=owner, lease_number=F("lease_number") + 1, lease_expires_at=from_now(settings.LEASE_S)
-    )
-    if not taken:
-        return None
-    number = Job.objects.filter(pk=job_id, lease_owner=owner).values_list("lease_number", flat=True).first()
-    return None if number is None else Lease(job_id=UUID(str(job_id)), number=number, owner=owner)
+    # Important: one transaction, so that the number read is the one written here and never a later holder's.
+    with transaction.atomic():
+        taken = Job.objects.filter(free(), pk=job_id).update(
+            lease_owner=owner, lease_number=F("lease_number") + 1, lease_expires_at=from_now(settings.LEASE_S)
+        )
+        if not taken:
+            return None
+        number = Job.objects.values_list("lease_number", flat=True).get(pk=job_id)
+    return Lease(job_id=UUID(str(job_id)), number=number, owner=owner)
 
 
 def release(lease: Lease, *, again_in_s: float) -> None:
@@ -124,14 +127,21 @@ class _Keeper:
                         return
                     leases = list(self._leases.values())
                 for lease in leases:
-                    self._renew(lease)
+                    self._renew_if_kept(lease)
         finally:
             connection.close()
+
+    def _renew_if_kept(self, lease: Lease) -> None:
+        with self._lock:
+            # Given back since the list was made: renewing it now would keep the next worker waiting.
+            kept = self._leases.get(lease.job_id) is lease
+        if kept:
+            self._renew(lease)
 
     def _renew(self, lease: Lease) -> None:
         try:
             held = lease.rows().update(lease_expires_at=from_now(settings.LEASE_S))
-        except DatabaseError as error:
+        except DatabaseTrouble as error:
             logger.warning("job %s: lease not renewed: %s", lease.job_id, error)
             close_old_connections()
             with self._lock:
