@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Now
 
 from fleet.jobs import live
 from fleet.jobs.lease import Lease
-from fleet.models import Job, JobCommand, JobEvent
+from fleet.models import Guest, Job, JobCommand, JobEvent
 from fleet.states import FINISHED, MOVES, JobState
 
 
@@ -33,13 +33,11 @@ def advance(
     """
     before = [state for state, following in MOVES.items() if to in following and only_from in {None, state}]
     with transaction.atomic():
-        changes: dict[str, Any] = {"state": to.value, "seq": F("seq") + 1}
+        changes: dict[str, Any] = {"state": to.value, "seq": F("seq") + 1, "error": error}
         if to is JobState.RUNNING:
             changes["started_at"] = Coalesce(F("started_at"), Now())
         if to in FINISHED:
             changes |= {"finished_at": Now(), "lease_owner": "", "lease_expires_at": None}
-        if to in FINISHED or to is JobState.UNKNOWN:
-            changes["error"] = error
         if result is not None:
             changes["result"] = result
         held = Q(lease_number=lease.number, lease_owner=lease.owner) if lease else Q()
@@ -50,6 +48,8 @@ def advance(
         if to in FINISHED:
             pending = JobCommand.objects.filter(job_id=job_id, handled_at__isnull=True)
             pending.update(handled_at=Now(), outcome=f"the job was already {to.value}")
+            # The guest's document names its unfinished job, so it changes too.
+            Guest.objects.filter(jobs__pk=job_id).update(version=F("version") + 1)
         live.job_changed(job_id, with_guest=True)
     return True
 
@@ -62,10 +62,17 @@ def record(
     level: str = JobEvent.Level.INFO,
     data: dict[str, Any] | None = None,
 ) -> JobEvent:
-    """Write one line into a job's log under its next number, inside the caller's transaction, and announce it."""
-    Job.objects.filter(pk=job_id).update(seq=F("seq") + 1)
-    seq = Job.objects.values_list("seq", flat=True).get(pk=job_id)
-    event = JobEvent.objects.create(job_id=job_id, seq=seq, code=code, message=message, level=level, data=data or {})
+    """Write one line into a job's log, announce it after the caller's transaction, and return it.
+
+    Lines are numbered from 1 without gaps, so that whoever follows the log sees that one is missing.
+    """
+    with transaction.atomic():
+        # The job's row is the lock under which its lines are numbered.
+        Job.objects.select_for_update(no_key=True).values_list("pk").get(pk=job_id)
+        last = JobEvent.objects.filter(job_id=job_id).order_by("-seq").values_list("seq", flat=True).first()
+        event = JobEvent.objects.create(
+            job_id=job_id, seq=(last or 0) + 1, code=code, message=message, level=level, data=data or {}
+        )
     transaction.on_commit(lambda: live.event_written(event))
     return event
 

@@ -37,7 +37,7 @@ def plan_steps(job: Job, steps: list[StepPlan]) -> None:
 
 
 class Reporter:
-    """A worker's pen for one leased job. It keeps the row in memory, so that a report costs two small statements."""
+    """A worker's pen for one leased job. It keeps the row in memory, so that a report costs three small statements."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -77,8 +77,9 @@ class Reporter:
             lifecycle.record(self.job.pk, code=code, message=message, level=level, data=data)
 
     def settle(self, command: JobCommand, outcome: str) -> None:
-        """Mark a command as dealt with, and say how."""
+        """Mark a command as dealt with, and say how; raises LeaseLost."""
         with transaction.atomic():
+            self._prove()
             done = JobCommand.objects.filter(pk=command.pk, handled_at__isnull=True)
             if done.update(handled_at=Now(), outcome=outcome):
                 lifecycle.record(self.job.pk, code=f"{command.kind}.handled", message=outcome)
@@ -99,7 +100,8 @@ class Reporter:
             setattr(step, key, value)
 
     def _prove(self) -> None:
-        if not self.lease.rows().exists():
+        # Locked, so that nobody takes the job over between the proof and what follows in this transaction.
+        if not self.lease.rows().select_for_update(no_key=True).values_list("pk").first():
             raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
 
     def _write(self) -> None:

@@ -1,10 +1,13 @@
-"""What a topic shows right now to one person: the first message of every socket, and the page's way to catch up."""
+"""What a topic shows right now to one person: the first message of every socket, and what it may have missed since."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from fleet.access.principal import Principal
 from fleet.documents import event_document, guest_document, host_document, job_document
@@ -29,14 +32,46 @@ def is_topic(topic: str) -> bool:
 def snapshot(topic: str, principal: Principal) -> dict[str, Any]:
     """The snapshot message of a topic, or a refusal that does not tell whether the thing exists."""
     kind, _, identifier = topic.partition(":")
-    documents = _LISTS[kind.rstrip("s")](principal, UUID(identifier) if identifier else None)
-    if identifier and not documents:
-        return {"type": "refused", "topic": topic, "code": "not_found", "message": "There is no such thing."}
-    message: dict[str, Any] = {"type": "snapshot", "topic": topic, "documents": documents}
+    found = [document for rows in _shown_rows(topic, principal) for document in _documents(kind, rows, principal)]
+    if identifier and not found:
+        return refusal(topic, "not_found", "There is no such thing.")
+    message: dict[str, Any] = {"type": "snapshot", "topic": topic, "documents": found}
     if kind == "job":
         events = JobEvent.objects.filter(job_id=identifier).order_by("seq")
         message["events"] = [event_document(event) for event in events]
     return message
+
+
+def refusal(topic: str, code: str, text: str) -> dict[str, Any]:
+    """The message that says why a topic shows nothing."""
+    return {"type": "refused", "topic": topic, "code": code, "message": text}
+
+
+def numbers(topic: str, principal: Principal) -> dict[str, int]:
+    """The number of every document that a snapshot would hold, by id; cheap enough to be asked again and again."""
+    column = "seq" if topic.startswith("job") else "version"
+    rows = (row for query in _shown_rows(topic, principal) for row in query.values_list("id", column))
+    return {str(identifier): number for identifier, number in rows}
+
+
+def unseen(topic: str, principal: Principal, identifiers: Iterable[str]) -> set[str]:
+    """Which of these this person cannot see any more: removed, or moved to a site of others."""
+    wanted = set(identifiers)
+    if not wanted:
+        return set()
+    seen = _visible(topic, principal).filter(pk__in=wanted).order_by().values_list("pk", flat=True)
+    return wanted - {str(identifier) for identifier in seen}
+
+
+def documents(topic: str, principal: Principal, identifiers: Iterable[str]) -> list[dict[str, Any]]:
+    """These documents, as far as this person may see them."""
+    return _documents(topic, _visible(topic, principal).filter(pk__in=list(identifiers)), principal)
+
+
+def last_line(topic: str) -> int:
+    """The number of the last line in a job's log."""
+    lines = JobEvent.objects.filter(job_id=topic.partition(":")[2]).order_by("-seq")
+    return lines.values_list("seq", flat=True).first() or 0
 
 
 def may_see(principal: Principal, sites: list[str]) -> bool:
@@ -57,24 +92,30 @@ def narrowed(document: dict[str, Any], principal: Principal, sites: list[str]) -
     return document | {"permitted_actions": allowed}
 
 
-def _jobs(principal: Principal, identifier: UUID | None) -> list[dict[str, Any]]:
-    rows = visible_jobs(principal).for_documents().select_related("guest__host", "host")
+def _visible(topic: str, principal: Principal) -> QuerySet[Any]:
+    """Everything of a topic's kind that this person may see."""
+    if topic.startswith("job"):
+        return visible_jobs(principal)
+    if topic.startswith("host"):
+        return principal.restrict(Host.objects.all(), "site")
+    return principal.restrict(Guest.objects.all(), "host__site")
+
+
+def _shown_rows(topic: str, principal: Principal) -> list[QuerySet[Any]]:
+    """The rows a snapshot shows, as one or two queries."""
+    visible, identifier = _visible(topic, principal), topic.partition(":")[2]
     if identifier:
-        found = list(rows.filter(pk=identifier))
-    else:
-        finished = rows.exclude(state__in=UNFINISHED).order_by("-created_at")
-        found = [*rows.filter(state__in=UNFINISHED)[:MAX_ROWS], *finished[:RECENT_JOBS]]
-    return [narrowed(job_document(job), principal, job_sites(job)) for job in found]
+        return [visible.filter(pk=identifier)]
+    if topic == "jobs":
+        finished = visible.exclude(state__in=UNFINISHED).order_by("-created_at")
+        return [visible.filter(state__in=UNFINISHED)[:MAX_ROWS], finished[:RECENT_JOBS]]
+    return [visible[:MAX_ROWS]]
 
 
-def _hosts(principal: Principal, identifier: UUID | None) -> list[dict[str, Any]]:
-    rows = principal.restrict(Host.objects.for_documents(), "site")
-    return [host_document(host) for host in (rows.filter(pk=identifier) if identifier else rows[:MAX_ROWS])]
-
-
-def _guests(principal: Principal, identifier: UUID | None) -> list[dict[str, Any]]:
-    rows = principal.restrict(Guest.objects.for_documents(), "host__site")
-    return [guest_document(guest) for guest in (rows.filter(pk=identifier) if identifier else rows[:MAX_ROWS])]
-
-
-_LISTS = {"job": _jobs, "host": _hosts, "guest": _guests}
+def _documents(topic: str, rows: QuerySet[Any], principal: Principal) -> list[dict[str, Any]]:
+    if topic.startswith("job"):
+        jobs = rows.for_documents().select_related("guest__host", "host")  # type: ignore[attr-defined]
+        return [narrowed(job_document(job), principal, job_sites(job)) for job in jobs]
+    if topic.startswith("host"):
+        return [host_document(host) for host in rows.for_documents()]  # type: ignore[attr-defined]
+    return [guest_document(guest) for guest in rows.for_documents()]  # type: ignore[attr-defined]
