@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.models import User
+from django.utils.crypto import constant_time_compare
 
 from fleet.access import tokens
 from fleet.access.principal import Principal
@@ -29,7 +31,17 @@ def principal_of(scope: Mapping[str, Any], *, fresh: bool = False) -> Principal 
         return None
     if fresh:
         user = User.objects.filter(pk=user.pk).first()
+        if user is not None and not _still_signed_in(scope.get("session"), user):
+            return None
     return Principal.of_user(user, door="socket", address=address) if user and user.is_active else None
+
+
+def _still_signed_in(session: Any, user: User) -> bool:
+    """Signing out removes the session and a new password makes its seal void; a socket outlives neither."""
+    if session is None:
+        return True
+    key, sealed = session.session_key, session.get(HASH_SESSION_KEY, "")
+    return bool(key) and session.exists(key) and constant_time_compare(sealed, user.get_session_auth_hash())
 
 
 def _address(scope: Mapping[str, Any]) -> str | None:
