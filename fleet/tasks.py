@@ -33,7 +33,8 @@ def sweep() -> None:
     forgotten = timezone.now() - timedelta(seconds=FORGOTTEN_AFTER_S)
     waiting = Job.objects.filter(lease.free()).exclude(state=JobState.QUEUED, created_at__gt=forgotten)
     for job_id in waiting.order_by("created_at").values_list("id", flat=True):
-        run_job.delay(str(job_id))
+        # A message that no worker took until the next sweep is rung anew then: busy workers find no pile of old ones.
+        run_job.apply_async((str(job_id),), expires=FORGOTTEN_AFTER_S + 2)
 
 
 def ring(job_id: UUID) -> None:
