@@ -58,7 +58,7 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Options)}
 
 def parse(document: Mapping[str, Any] | None) -> Options:
     """Options from a program's or form's words; raises Refused naming the option, what is wrong and what is right."""
-    document = document or {}
+    document = {} if document is None else document
     if not isinstance(document, Mapping):
         raise Refused("options must be an object of names and values.", code="invalid", field="options")
     for name, value in document.items():

@@ -20,8 +20,9 @@ def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network:
     for target, path in (disk_sources or {}).items():
         _point_at(_disk(root, target), path)
     if network:
-        for card in root.iterfind("./devices/interface[@type='network']/source"):
-            _connect(card, network)
+        for card in root.iterfind("./devices/interface"):
+            if card.get("type") in {"network", "bridge"}:
+                _connect(card, network)
     return etree.tostring(root, encoding="unicode")
 
 
@@ -48,5 +49,9 @@ def _point_at(disk: etree._Element, path: str) -> None:
 
 def _connect(card: etree._Element, network: str) -> None:
     """`portid` and `bridge` are what the source's network driver handed out; the destination hands out its own."""
-    card.attrib.clear()
-    card.set("network", network)
+    source = card.find("source")
+    if source is None:
+        source = etree.SubElement(card, "source")
+    card.set("type", "network")
+    source.attrib.clear()
+    source.set("network", network)

@@ -18,7 +18,9 @@ def _card(situation: Situation, card: InterfaceFacts) -> Iterator[Check]:
     destination = situation.destination
     networks = {network.name: network for network in destination.facts.networks if network.kind == "network"}
     bridges = {network.bridge for network in destination.facts.networks if network.bridge}
-    wanted = situation.options.target_network or (card.source if card.kind == "network" else "")
+    # Only these two can be put on a network; the others stay what they are.
+    chosen = situation.options.target_network if card.kind in {"network", "bridge"} else ""
+    wanted = chosen or (card.source if card.kind == "network" else "")
     if wanted:
         if wanted not in networks:
             yield block(

@@ -60,6 +60,11 @@ def _copy(situation: Situation, disk: DiskFacts) -> Planned:
     pool = _target_pool(situation, disk)
     if pool is None:
         return stays, [_no_pool(situation, disk)]
+    home = pool_of(situation.source, disk)
+    if home is not None and proven_shared(situation, home, pool):
+        text = f"{disk.target} lies in {home.path} on {situation.source.name}, which is {pool.path} on the destination."
+        remedy = "Mount the folder at the same path on both hosts, or choose a target pool elsewhere."
+        return stays, [block("same_folder_other_path", disk.target, text, remedy)]
     path = str(PurePosixPath(pool.path) / PurePosixPath(disk.source).name)
     found: list[Check] = []
     if disk.backing:

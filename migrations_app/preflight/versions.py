@@ -19,7 +19,8 @@ def number(version: str) -> tuple[int, ...]:
 def check(situation: Situation) -> Iterator[Check]:
     """Findings about versions."""
     source, destination, options = situation.source, situation.destination, situation.options
-    if number(destination.facts.hypervisor_version) < number(source.facts.hypervisor_version):
+    here, there = number(source.facts.hypervisor_version), number(destination.facts.hypervisor_version)
+    if there and there < here:
         yield warn(
             "older_qemu",
             destination.name,
@@ -34,6 +35,6 @@ def check(situation: Situation) -> Iterator[Check]:
                 yield block(
                     "libvirt_too_old",
                     host.name,
-                    f"{wish} needs libvirt {needed}, {host.name} has {host.facts.libvirt_version}.",
+                    f"{wish} needs libvirt {needed}, {host.name} has {host.facts.libvirt_version or 'an unknown one'}.",
                     f"Leave {wish} out, or update the host.",
                 )
