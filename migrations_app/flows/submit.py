@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from fleet.access import audit
 from fleet.access.principal import Principal
@@ -76,7 +77,7 @@ def submit(
     try:
         with transaction.atomic():
             job = _store(principal, guest, source, chosen, storage, options, idempotency_key, digest)
-    except IntegrityError:
+    except (IntegrityError, Busy):
         # Somebody was faster by a moment: the same request sent twice, or another job on the guest.
         if idempotency_key and (earlier := _replay(principal, idempotency_key, digest)):
             return earlier
@@ -107,11 +108,15 @@ def _check_words(mode: str, storage: str) -> None:
 
 def _check_place(guest: Guest, source: Host, expected: Host | None) -> None:
     if expected is not None and expected.pk != source.pk:
-        raise Refused(
-            f"{guest.name} is on {source.name} now, not on {expected.name} any more.",
-            code="guest_moved",
-            remedy="Look at the destinations again; the form showed an older state.",
-        )
+        raise _moved(guest, expected, f"{guest.name} is on {source.name} now, not on {expected.name} any more.")
+
+
+def _moved(guest: Guest, expected: Host, text: str = "") -> Refused:
+    return Refused(
+        text or f"{guest.name} is not on {expected.name} any more.",
+        code="guest_moved",
+        remedy="Look at the destinations again; they were worked out for an older state.",
+    )
 
 
 def _check_idle(guest: Guest) -> None:
@@ -178,6 +183,11 @@ def _store(
     key: str,
     digest: str,
 ) -> Job:
+    # Important: guest before host, the order in which the watchers lock; the guest's document names its job.
+    still_there = Guest.objects.filter(pk=guest.pk, host=source)
+    if not still_there.update(version=F("version") + 1):
+        raise _moved(guest, source)
+    _check_idle(guest)
     _promise_memory(guest, source, chosen, storage, options)
     job = Job.objects.create(
         kind=Job.Kind.MIGRATION,
@@ -223,7 +233,7 @@ def _store(
 
 def _promise_memory(guest: Guest, source: Host, chosen: Destination, storage: str, options: Options) -> None:
     """Check the room once more under the destination's row lock, so that two wishes cannot share the same memory."""
-    locked = Host.objects.select_for_update().get(pk=chosen.host.pk)
+    locked = Host.objects.select_for_update(no_key=True).get(pk=chosen.host.pk)
     reserved = situations.reserved_mib([locked.pk]).get(locked.pk, 0)
     locked.site = chosen.host.site
     findings: Findings = situations.check(
