@@ -16,7 +16,7 @@ from fleet.hypervisor.errors import Aborted, HypervisorError, NoSpace
 from fleet.hypervisor.facts import JobSample
 from fleet.jobs import lease as leases
 from fleet.jobs import lifecycle, live
-from fleet.models import Guest, JobEvent, Sighting
+from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
 from migrations_app.flows import clean_up
@@ -203,6 +203,8 @@ def _store_arrival(errand: Errand, answers: Answers) -> None:
     Guest.objects.filter(pk=guest.pk).update(host=destination, state=state, version=F("version") + 1)
     Sighting.objects.filter(guest=guest, host=errand.migration.source).delete()
     Sighting.objects.update_or_create(guest=guest, host=destination, defaults={"state": state, "reason": ""})
+    # Both hosts' documents count their guests.
+    Host.objects.filter(pk__in=[destination.pk, errand.source_row.pk]).update(version=F("version") + 1)
     live.host_changed(destination.pk)
     live.host_changed(errand.source_row.pk)
 
