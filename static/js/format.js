@@ -18,6 +18,7 @@ export const mib = (value) => (missing(value) ? NOTHING : bytesize(value * 1024 
 export const rate = (value) => (missing(value) ? NOTHING : `${bytesize(value)}/s`);
 export const percent = (value) => (missing(value) ? NOTHING : `${Math.round(value)} %`);
 export const text = (value) => (missing(value) ? NOTHING : String(value));
+export const words = (values) => (values ?? []).join(", ");
 export const state = (value) => STATE_WORDS[value] ?? String(value);
 
 export function seconds(value) {
