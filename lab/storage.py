@@ -13,6 +13,7 @@ from lab.plan import GuestPlan
 
 LOCAL = "/srv/local"
 MIB = 1024 * 1024
+DISKS = {".qcow2", ".raw", ".img"}
 
 
 def make_disk(lab: str, guest: GuestPlan) -> None:
@@ -26,11 +27,11 @@ def make_disk(lab: str, guest: GuestPlan) -> None:
 
 
 def empty_pools(places: Places, sites: Sequence[str], hosts: Sequence[str], keep: Collection[str] = ()) -> None:
-    """Remove every volume, whoever made it, but those to keep."""
+    """Remove every disk, whoever made it, but those to keep; small files that programs mark folders with stay."""
     folders = [places.shared(site) for site in sites] + [local_folder(places.name, host) for host in hosts]
     for folder in folders:
         for volume in folder.iterdir():
-            if volume.is_file() and volume.name not in keep:
+            if volume.is_file() and volume.suffix in DISKS and volume.name not in keep:
                 volume.unlink()
 
 
