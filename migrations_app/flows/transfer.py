@@ -114,11 +114,11 @@ class _Watch:
         self.began = self.moved = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
-        if not copies_disks:
+        if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
 
     def listener(self, wake: threading.Event) -> Callable[[GuestEvent], None]:
-        """What the source's event thread calls: a new pass, the pause of the switch-over or the end are looked at now."""
+        """What the source's event thread calls: a new pass, the pause or the end are looked at at once."""
 
         def on_event(event: GuestEvent) -> None:
             if event.uuid != self.errand.uuid:
