@@ -29,20 +29,18 @@ def use(token: str) -> User:
     Important: mail scanners and chat previews follow links, so a page asks for a press of a button before it uses one.
     """
     now = timezone.now()
-    fresh = LoginLink.objects.filter(
-        digest=_digest(token), used_at__isnull=True, expires_at__gt=now, user__is_active=True
-    )
-    # Compare and swap: of two uses at the same moment exactly one sees a row change.
-    if fresh.update(used_at=now) == 1:
-        return LoginLink.objects.select_related("user").get(digest=_digest(token)).user
-    link = LoginLink.objects.filter(digest=_digest(token)).first()
+    link = LoginLink.objects.select_related("user").filter(digest=_digest(token)).first()
     if link is None:
         raise Refused("This sign-in link is not one of ours.", code="link_unknown", remedy=_REMEDY)
-    if link.used_at is not None:
-        raise Refused("This sign-in link was used already.", code="link_used", remedy=_REMEDY)
+    if not link.user.is_active:
+        raise Refused("This sign-in link's user is inactive.", code="user_inactive", remedy="Ask an admin.")
     if link.expires_at <= now:
         raise Refused("This sign-in link is too old.", code="link_expired", remedy=_REMEDY)
-    raise Refused("This sign-in link's user is inactive.", code="user_inactive", remedy="Ask an admin.")
+    # Compare and swap: of two uses at the same moment exactly one sees a row change.
+    # Important: no condition over a join here; it would become a sub-select, which PostgreSQL does not look at again.
+    if LoginLink.objects.filter(pk=link.pk, used_at__isnull=True).update(used_at=now) != 1:
+        raise Refused("This sign-in link was used already.", code="link_used", remedy=_REMEDY)
+    return link.user
 
 
 def forget_old() -> int:
