@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
@@ -112,3 +114,22 @@ def test_the_command_fails_on_a_changed_row(events, unguarded):
     AuditEvent.objects.filter(pk=4).update(detail="other")
     with pytest.raises(CommandError, match=r"row 4 .* was changed"):
         call_command("audit_verify")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_at_the_same_moment_make_one_chain():
+    gate = threading.Barrier(4)
+
+    def write() -> None:
+        gate.wait()
+        for number in range(5):
+            audit.record(principal=Principal.system(), verb="x", subject=("host", str(number), "alpha"), outcome="done")
+        connection.close()
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    verdict = audit.verify()
+    assert (verdict.rows, verdict.fault) == (20, "")
