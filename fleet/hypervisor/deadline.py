@@ -17,9 +17,8 @@ from fleet.hypervisor.errors import HostUnreachable
 
 Answer = TypeVar("Answer")
 
-#: Stuck threads per host; libvirtd itself serves five calls of one connection side by side.
+#: Stuck threads per host, beyond which nobody asks it any more.
 STUCK_AT_MOST = 3
-IN_FLIGHT_AT_MOST = 5
 #: A thread stuck for this long is no more counted, so that a host that lost power can come back: 3 threads per 15 min.
 FORGET_AFTER_S = 900.0
 #: Idle threads kept for all hosts together.
@@ -78,7 +77,6 @@ class Bulkhead:
     def __init__(self, host: str) -> None:
         self.host = host
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(IN_FLIGHT_AT_MOST)
         self._stuck: list[_Task[Any]] = []
 
     @property
@@ -101,16 +99,10 @@ class Bulkhead:
         waited for.
         """
         self._refuse_if_hung()
-        if not self._slots.acquire(timeout=deadline_s):
-            raise HostUnreachable(f"{self.host} is busy with {IN_FLIGHT_AT_MOST} slow calls", host=self.host)
         task = _Task(work, quiet_s, late)
-        try:
-            self._refuse_if_hung()
-            in_background(lambda: self._run(task))
-            if not task.done.acquire(timeout=deadline_s) and self._abandon(task):
-                raise HostUnreachable(f"{self.host} did not answer within {deadline_s:g} s", host=self.host)
-        finally:
-            self._slots.release()
+        in_background(lambda: self._run(task))
+        if not task.done.acquire(timeout=deadline_s) and self._abandon(task):
+            raise HostUnreachable(f"{self.host} did not answer within {deadline_s:g} s", host=self.host)
         if task.error is not None:
             raise task.error
         return cast(Answer, task.answer)

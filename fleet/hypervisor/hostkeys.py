@@ -28,7 +28,7 @@ def fingerprint(key: str) -> str:
 
 def key_file(key: str) -> str:
     """Where an ordinary host keeps this key: what its administrator compares the fingerprint with."""
-    kind = key.split()[0].split("-")
+    kind = key.split(maxsplit=1)[0].split("-")
     return f"/etc/ssh/ssh_host_{kind[0] if kind[0] == 'ecdsa' else kind[1]}_key.pub"
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +30,8 @@ from fleet.hypervisor.facts import (
     VolumeFacts,
 )
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
-from fleet.hypervisor.session import Session, open_session, translated
+from fleet.hypervisor.session import Session, translated
+from fleet.hypervisor.sessions import SIDE_BY_SIDE, Sessions
 from fleet.hypervisor.translate import CPU_INCOMPATIBLE, NO_DOMAIN, NO_STORAGE_VOL, NO_SUPPORT
 
 Answer = TypeVar("Answer")
@@ -45,15 +45,15 @@ FOLDERS_S = 30.0
 
 
 class LibvirtHost:
-    """One host; safe to use from many threads, over one connection."""
+    """One host; safe to use from many threads."""
 
     def __init__(self, address: HostAddress, config: EdgeConfig) -> None:
         self.address = address
         self._config = config
         self._bulkhead = Bulkhead(address.name)
-        self._opening = threading.Lock()
-        self._session: Session | None = None
-        self._failure: tuple[float, HypervisorError] | None = None
+        self._sessions = Sessions(address, config, self._bulkhead)
+        self._slots = threading.BoundedSemaphore(SIDE_BY_SIDE)
+        self._subscribing = threading.Lock()
         self._known_folders: tuple[float, dict[str, str]] = (0.0, {})
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -122,14 +122,18 @@ class LibvirtHost:
             int(migrate.flags(order)),
             migrate.parameters(order),
         )
-        session, domain = self._ask_session(lambda s: (s, s.connection.lookupByUUIDString(uuid)))
-        if order.max_downtime_ms:
-            self._ask(lambda _: domain.migrateSetMaxDowntime(order.max_downtime_ms, 0))
+        session = self._sessions.take(for_long=True)
         try:
+            domain = self._guarded(lambda: _prepare(session.connection, uuid, order))
             # In the caller's own thread: it may take hours, and peer-to-peer it goes on without us.
             domain.migrateToURI3(uri, parameters, flags)
         except libvirt.libvirtError as error:
             raise self._migration_error(error, session) from error
+        except HostUnreachable as error:
+            session.give_up(error.text)
+            raise
+        finally:
+            self._sessions.give_back(session)
 
     def job(self, uuid: str) -> JobSample | None:
         return self._job(uuid, 0)
@@ -187,16 +191,17 @@ class LibvirtHost:
     # -- the connection -----------------------------------------------------------------------------------------------
 
     def subscribe(self, on_event: Callable[[GuestEvent], None]) -> Callable[[], None]:
-        return self._ask_session(lambda session: session.watch.add(on_event))
+        with self._subscribing:
+            listener = self._sessions.listener()
+            if listener is not None:
+                return listener.watch.add(on_event)
+            return self._ask_session(lambda session: self._sessions.listen(session, on_event))
 
     def alive(self) -> bool:
-        session = self._session
-        return session is not None and session.alive
+        return self._sessions.alive
 
     def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.give_up("client")
+        self._sessions.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -204,19 +209,32 @@ class LibvirtHost:
         return self._ask_session(lambda session: work(session.connection), slow=slow)
 
     def _ask_session(self, work: Callable[[Session], Answer], *, slow: int = 1) -> Answer:
-        session = self._connected()
-
-        def guarded() -> Answer:
+        deadline_s = self._config.call_deadline_s * slow
+        if not self._slots.acquire(timeout=deadline_s):
+            raise HostUnreachable(f"{self.address.name} is busy with other slow calls", host=self.address.name)
+        try:
+            session = self._sessions.take()
             try:
-                return work(session)
+                answer = self._guarded(lambda: work(session), deadline_s=deadline_s)
+            except HostUnreachable as error:
+                self._sessions.discard(session, error.text)
+                raise
+            except BaseException:
+                self._sessions.give_back(session)
+                raise
+            self._sessions.give_back(session)
+            return answer
+        finally:
+            self._slots.release()
+
+    def _guarded(self, work: Callable[[], Answer], *, deadline_s: float | None = None) -> Answer:
+        def translating() -> Answer:
+            try:
+                return work()
             except libvirt.libvirtError as error:
                 raise translated(error, self.address.name) from error
 
-        try:
-            return self._bulkhead.call(guarded, deadline_s=self._config.call_deadline_s * slow)
-        except HostUnreachable as error:
-            self._discard(session, error.text)
-            raise
+        return self._bulkhead.call(translating, deadline_s=deadline_s or self._config.call_deadline_s)
 
     def _ask_guest(self, uuid: str, work: Callable[[libvirt.virConnect, libvirt.virDomain], Answer]) -> Answer:
         return self._ask(lambda connection: work(connection, connection.lookupByUUIDString(uuid)))
@@ -254,10 +272,9 @@ class LibvirtHost:
         found = translated(error, self.address.name)
         if not isinstance(found, HostUnreachable):
             return found
-        if session.alive and session.connection.isAlive():
+        if session.usable():
             # Our own connection stands, so it is the source that lost the destination.
             return PeerUnreachable(found.text, host=self.address.name, libvirt_code=found.libvirt_code)
-        self._discard(session, found.text)
         return found
 
     def _folders(self) -> dict[str, str]:
@@ -267,33 +284,13 @@ class LibvirtHost:
             self._known_folders = (time.monotonic(), known)
         return known
 
-    def _connected(self) -> Session:
-        """The open session, or a new one; callers that come while one opens share its failure."""
-        session = self._session
-        if session is not None and session.alive:
-            return session
-        came = time.monotonic()
-        if not self._opening.acquire(timeout=self._config.open_deadline_s * 2):
-            raise HostUnreachable(f"{self.address.name} is still being connected to", host=self.address.name)
-        try:
-            if self._session is not None and self._session.alive:
-                return self._session
-            if self._failure is not None and self._failure[0] > came:
-                raise copy.copy(self._failure[1])
-            if self._session is not None:
-                self._discard(self._session, self._session.lost)
-            self._session = open_session(self.address, self._config, self._bulkhead)
-            return self._session
-        except HypervisorError as error:
-            self._failure = (time.monotonic(), error)
-            raise
-        finally:
-            self._opening.release()
 
-    def _discard(self, session: Session, reason: str) -> None:
-        if self._session is session:
-            self._session = None
-        session.give_up(reason)
+def _prepare(connection: libvirt.virConnect, uuid: str, order: MigrationOrder) -> libvirt.virDomain:
+    """The domain, with the downtime limit set: QEMU keeps it from before the start."""
+    domain = connection.lookupByUUIDString(uuid)
+    if order.max_downtime_ms:
+        domain.migrateSetMaxDowntime(order.max_downtime_ms, 0)
+    return domain
 
 
 def _list_pools(connection: libvirt.virConnect) -> list[libvirt.virStoragePool]:

@@ -31,13 +31,20 @@ class Session:
         self.connection = connection
         self.watch = Watch(connection)
         self.lost = ""
+        self.generation = 0
         connection.registerCloseCallback(self._on_close, None)
         with contextlib.suppress(libvirt.libvirtError):  # in-process drivers have nothing to keep alive
             connection.setKeepAlive(config.keepalive_s, config.keepalive_count)
 
     @property
     def alive(self) -> bool:
-        """Whether libvirt still holds the connection to be open; asks nobody."""
+        """Whether nobody has given the connection up and libvirt has not reported its end."""
+        return not self.lost
+
+    def usable(self) -> bool:
+        """The same, asking libvirt (not the host); only for whoever has borrowed the connection."""
+        if not self.lost and not self.connection.isAlive():
+            self.lost = "error"
         return not self.lost
 
     def give_up(self, reason: str) -> None:
