@@ -50,7 +50,8 @@ def _work(lease: leases.Lease) -> None:
         _adopt(errand)
     elif errand.pen.job.state == JobState.QUEUED:
         text = f"Moving {errand.name} from {errand.migration.source_name} to {errand.migration.destination_name}"
-        if lifecycle.advance(lease.job_id, JobState.RUNNING, lease=lease, code="started", message=text):
+        worker = {"worker": lease.owner}
+        if lifecycle.advance(lease.job_id, JobState.RUNNING, lease=lease, code="started", message=text, data=worker):
             _begin(errand)
     else:
         errand.pen.say("taken.over", "The worker before died before libvirt was called; starting afresh")
@@ -141,7 +142,12 @@ def _adopt(errand: Errand) -> None:
     """Another worker entered libvirt's call and died: its migration may still run, be over, or never have begun."""
     errand.adopted = True
     if errand.pen.job.state == JobState.RUNNING:
-        errand.pen.say("adopted", "Another worker takes over and asks both hosts", level=JobEvent.Level.WARNING)
+        errand.pen.say(
+            "adopted",
+            "Another worker takes over and asks both hosts",
+            level=JobEvent.Level.WARNING,
+            data={"worker": errand.lease.owner},
+        )
     course = transfer.accompany(errand)
     if errand.pen.job.state == JobState.RUNNING or errand.ask().outcome not in {Outcome.UNKNOWN, Outcome.DOUBLE}:
         settle.settle(errand, course)

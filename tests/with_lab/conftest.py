@@ -53,14 +53,10 @@ def running_drover(real_lab: Lab) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def drover(real_lab: Lab, running_drover: Installation) -> Iterator[Installation]:
+def drover(real_lab: Lab, running_drover: Installation) -> Installation:
     """Drover with every guest at home, every host up and no job open."""
     _settle(real_lab, running_drover)
-    yield running_drover
-    real_lab.heal()
-    for name in real_lab.hosts:
-        real_lab.release(name)
-        real_lab.unfill(name)
+    return running_drover
 
 
 def _settle(lab: Lab, drover: Installation) -> None:

@@ -40,8 +40,9 @@ def test_a_second_worker_takes_over_without_anybody_starting_it(drover: Installa
         job = drover.move("cache1", "beta", options=SLOW)
         drover.in_stage(job, "memory", percent=1)
         # Whichever has it dies; the other one is left.
-        holder = next(name for name in ("worker", "worker2") if job["id"] in drover.log(name).split("received")[-1])
-        drover.kill(holder)
+        started = next(event for event in drover.events(job) if event["code"] == "started")
+        number = int(started["data"]["worker"].split(":")[1])
+        drover.kill(next(name for name in ("worker", "worker2") if drover.programs[name].pid == number))
         until(
             lambda: any(event["code"] == "adopted" for event in drover.events(job)),
             LEASE_S + 15,
