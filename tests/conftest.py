@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -56,28 +58,100 @@ def committed_cast(transactional_db: None) -> Iterator[casting.Cast]:
     fake.reset()
 
 
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Live messages land in a list of (topic, message) instead of Redis."""
+    from fleet.jobs import live
+
+    sent: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(live, "publish", lambda topic, message: sent.append((topic, message)))
+    return sent
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Jobs whose bell was rung; no worker hears it."""
+    heard: list[Any] = []
+    monkeypatch.setattr("fleet.tasks.run_job.delay", heard.append)
+    return heard
+
+
+class Redis:
+    """A private redis-server on the socket that the test settings name; it can be killed and come back."""
+
+    def __init__(self) -> None:
+        self.url = settings.REDIS_URL
+        self.socket = Path(settings.HOME) / "redis.sock"
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.socket.unlink(missing_ok=True)
+        folder = str(self.socket.parent)
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", folder],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_until(self.answers, 10, "redis-server answers")
+
+    def answers(self) -> bool:
+        """Whether it says PONG."""
+        try:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.connect(str(self.socket))
+                line.sendall(b"PING\r\n")
+                return line.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self.process.kill()
+        self.process.wait(10)
+
+
 @pytest.fixture(scope="session")
-def redis() -> Iterator[str]:
-    """A private redis-server on the socket that the test settings name; the URL."""
-    server = shutil.which("redis-server")
-    if server is None:
+def redis_server() -> Iterator[Redis]:
+    """The run's own Redis."""
+    if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    socket = Path(settings.HOME) / "redis.sock"
-    process = start_redis(socket)
-    yield settings.REDIS_URL
-    process.terminate()
-    process.wait(10)
+    server = Redis()
+    yield server
+    server.kill()
 
 
-def start_redis(socket: Path) -> subprocess.Popen[bytes]:
-    """Start redis-server on a unix socket and wait until it answers."""
-    socket.unlink(missing_ok=True)
-    process = subprocess.Popen(
-        ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(socket.parent)],
-        stdout=subprocess.DEVNULL,
-    )
-    wait_until(socket.exists, 10, "redis-server has a socket")
-    return process
+@pytest.fixture
+def redis(redis_server: Redis) -> str:
+    """The URL of a Redis that answers."""
+    if not redis_server.answers():
+        redis_server.start()
+    return str(redis_server.url)
+
+
+def race(*runners: Callable[[], Any]) -> list[Any]:
+    """Run all at the same moment, each in a thread with its own database connection; results or exceptions, in order.
+
+    A thread that does not come to an end fails the test.
+    """
+    barrier, results = threading.Barrier(len(runners)), [None] * len(runners)
+
+    def go(place: int, runner: Callable[[], Any]) -> None:
+        try:
+            connection.ensure_connection()
+            barrier.wait(10)
+            results[place] = runner()
+        except Exception as error:
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=go, args=(place, runner), daemon=True) for place, runner in enumerate(runners)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive(), "a racing thread hangs"
+    return results
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:

@@ -9,28 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from fleet.jobs import live
 from fleet.models import Job
 from fleet.states import Role
 from migrations_app.flows.run import run
 from migrations_app.flows.submit import submit
 from tests.cast import Cast, principal
-
-
-@pytest.fixture
-def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """Live messages land in a list instead of Redis."""
-    sent: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(live, "publish", lambda topic, message: sent.append((topic, message)))
-    return sent
-
-
-@pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Jobs whose bell was rung; no worker hears it."""
-    heard: list[Any] = []
-    monkeypatch.setattr("fleet.tasks.run_job.delay", heard.append)
-    return heard
 
 
 @pytest.fixture
