@@ -52,11 +52,12 @@ class Principal:
         """A person with these grants (role, site or None for everywhere); an inactive person holds none."""
         everywhere: Role | None = Role.ADMIN if user.is_superuser else None
         at_sites: dict[UUID, Role] = {}
-        for role, site_id in grants:
+        for name, site_id in grants:
+            role = Role(name)
             if site_id is None:
-                everywhere = greater(everywhere, Role(role))
+                everywhere = greater(everywhere, role)
             else:
-                at_sites[site_id] = Role(role)
+                at_sites[site_id] = greater(at_sites.get(site_id), role) or role
         if not user.is_active:
             everywhere, at_sites = None, {}
         return cls(

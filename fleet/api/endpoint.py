@@ -39,6 +39,12 @@ class Endpoint(GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         parameters.refuse_unknown(request, self.known_parameters())
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nothing of a fleet is kept in caches on the way, nor shown again after signing out."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
     def known_parameters(self) -> set[str]:
         """Names that may stand after the question mark."""
         known = set(self.parameters.get(self.action or "", ()))

@@ -69,7 +69,7 @@ class Tokens(Listed):
             expires_at=fields.get("expires_at"),
         )
         document = self.document(row)
-        headers = {"Location": document["url"], "Cache-Control": "no-store"}
+        headers = {"Location": document["url"]}
         return Response({**document, "token": text}, status=status.HTTP_201_CREATED, headers=headers)
 
     @extend_schema(responses={204: OpenApiResponse(), **problems(404)})

@@ -78,6 +78,10 @@ def test_who_asks_costs_at_most_two_queries(cast, viewer, django_assert_num_quer
         viewer.get("/api/v1/sites/")
 
 
+def test_no_cache_keeps_an_answer(cast, viewer):
+    assert viewer.get("/api/v1/hosts/")["Cache-Control"] == "no-store"
+
+
 def test_pages_never_overlap(cast, viewer):
     first = viewer.get("/api/v1/hosts/?limit=2&ordering=-memory_mib").json()
     assert (first["count"], len(first["results"]), first["previous"]) == (3, 2, None)
