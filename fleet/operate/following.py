@@ -56,10 +56,18 @@ class Tail:
 
 
 def follow(
-    places: Places, names: Sequence[str], *, write: Callable[[str], object], colour: bool, go_on: Callable[[], bool]
+    places: Places,
+    names: Sequence[str],
+    *,
+    write: Callable[[str], object],
+    go_on: Callable[[], bool],
+    colour: bool = False,
+    from_now: bool = False,
 ) -> None:
-    """Until `go_on` says no; begins with what the logs hold already."""
+    """Until `go_on` says no; begins with what the logs hold already, unless only what is new is wanted."""
     tails = {name: Tail(places.log(name)) for name in names}
+    for tail in tails.values() if from_now else ():
+        tail.lines()
     width = max(len(name) for name in names)
     try:
         while True:

@@ -67,7 +67,17 @@ def web(address: str, port: int) -> tuple[str, ...]:
     proxy = "--proxy-headers" if settings.HTTPS else "--no-proxy-headers"
     return (
         *(sys.executable, "-m", "uvicorn", "fleet.asgi:application", "--host", address, "--port", str(port)),
-        *("--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "3", "--log-level", "info", proxy),
+        *(
+            "--no-access-log",
+            "--no-server-header",
+            "--timeout-graceful-shutdown",
+            "3",
+            "--log-level",
+            "info",
+            "--lifespan",
+            "off",
+            proxy,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
+from django.conf import settings
 from django.core.management import call_command
 
 from fleet.operate import following, listening, programs
@@ -76,6 +77,8 @@ class Processes:
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start them, without waiting."""
+        # WhiteNoise warns of a missing folder at every start; without one it serves what the finders find.
+        settings.STATIC_ROOT.mkdir(exist_ok=True)
         self.supervisor.start(self.programs, environment or {})
 
     def wait(self) -> None:
@@ -95,13 +98,14 @@ class Processes:
             return False
 
     def follow(self, lines: Lines) -> None:
-        """Show the joint log until the supervisor ends; Ended comes through."""
+        """Show the joint log from now on, until the supervisor ends; Ended comes through."""
         following.follow(
             self.places,
             [*self.names, "supervisor"],
             write=lines.text,
-            colour=lines.stream.isatty(),
             go_on=self.supervisor.is_alive,
+            colour=lines.stream.isatty(),
+            from_now=True,
         )
         raise Refused("The supervisor has ended.", code="process_failed", remedy="Start again.")
 

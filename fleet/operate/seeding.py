@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -69,6 +70,28 @@ def lab_hosts(about: Mapping[str, Any]) -> list[Host]:
         return add_host(principal=_drover(), name=host["name"], site=site, tags=(LAB_TAG,), **fields)
 
     return _side_by_side(register, about["hosts"])
+
+
+def wait_for_shared_folders(about: Mapping[str, Any], timeout_s: float = 30) -> bool:
+    """Until the watcher has proven which folders the hosts share: a guest moved before that has its disks copied."""
+    deadline = time.monotonic() + timeout_s
+    while not _shared_folders_are_proven(about):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+def _shared_folders_are_proven(about: Mapping[str, Any]) -> bool:
+    sharers: dict[str, set[str]] = {}
+    for host in about["hosts"]:
+        for pool_uuid in host["pool_uuids"].values():
+            sharers.setdefault(pool_uuid, set()).add(host["uuid"])
+    for host in Host.objects.filter(hardware_uuid__in=[host["uuid"] for host in about["hosts"]]):
+        for pool in host.pool_facts():
+            if not sharers.get(pool.uuid, set()) <= set(pool.markers):
+                return False
+    return True
 
 
 def forget_lab_hosts(keep: Iterable[str] = ()) -> None:

@@ -97,6 +97,8 @@ def verify(program: Visitor, laboratory: Laboratory, guest: dict[str, Any], job:
     destination = job["result"]["destination"]
     if not job["result"].get("single_copy"):
         raise Refused("The receipt does not prove a single copy.", code="no_proof")
+    if job["result"].get("left_behind"):
+        raise Refused(f"Left behind: {job['result']['left_behind']}", code="left_behind")
     seen = next(one for one in laboratory.status()["guests"] if one["name"] == guest["name"])
     if seen["running_on"] != [destination]:
         raise Refused(

@@ -6,7 +6,7 @@ from fleet.operate import following
 from fleet.operate.places import Places
 
 
-def follow(places: Places, rounds: list[object]) -> list[str]:
+def follow(places: Places, rounds: list[object], *, from_now: bool = False) -> list[str]:
     """What is written while the given steps happen between the rounds."""
     written: list[str] = []
 
@@ -18,7 +18,7 @@ def follow(places: Places, rounds: list[object]) -> list[str]:
             step()
         return True
 
-    following.follow(places, ["web", "worker"], write=written.append, colour=False, go_on=go_on)
+    following.follow(places, ["web", "worker"], write=written.append, go_on=go_on, from_now=from_now)
     return written
 
 
@@ -52,3 +52,14 @@ def test_a_log_that_is_replaced_is_followed_on(places: Places) -> None:
 
 def test_a_log_that_is_not_there_yet_is_no_error(places: Places) -> None:
     assert follow(places, [None]) == []
+
+
+def test_what_was_written_before_can_be_left_out(places: Places) -> None:
+    log = places.log("web")
+    log.write_text("before\n")
+
+    def add() -> None:
+        with log.open("a") as handle:
+            handle.write("after\n")
+
+    assert follow(places, [add], from_now=True) == ["web    | after"]

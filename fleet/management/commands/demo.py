@@ -162,6 +162,8 @@ class Demo:
         seeding.lab_sites(about)
         found = seeding.lab_hosts(about)
         self.lines.step("hosts", f"{', '.join(host.name for host in found)} are registered ({self.seconds})")
+        if seeding.wait_for_shared_folders(about):
+            self.lines.step("storage", f"it is proven which folders they share ({self.seconds})")
 
     def approve(self, host: own_hosts.OwnHost, fingerprint: str) -> bool:
         """Whether the person at the terminal says so; nobody there means no."""
