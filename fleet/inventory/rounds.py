@@ -33,13 +33,15 @@ LOOK_EVERY_S = 1.0
 SAMPLE_EVERY_S = 12.0
 #: Seconds between full inventories; what changes meanwhile comes by events. It also compares the rows with the host.
 INVENTORY_EVERY_S = 300.0
+#: First inventories begun in a second; a thousand hosts taken over are read within two minutes.
+BEGIN_PER_S = 10
 #: Seconds until the second inventory: by then the other hosts' markers lie in the shared pools.
 SECOND_INVENTORY_S = 10.0
 #: Seconds until hosts that share a pool look again for a new marker: many hosts added at once make one look.
 SHARERS_LOOK_IN_S = 2.0
 #: Part by which these are moved at random, so that a thousand hosts are not asked in one moment.
 JITTER = 0.1
-#: Guests of a host described one by one; more come in one call.
+#: Guests of a host described one by one; more come with the inventory.
 FEW = 8
 
 
@@ -80,8 +82,12 @@ class Rounds:
             lane.close()
 
     def describe(self, watched: Watched, guests: Iterable[str]) -> None:
-        """Fetch the full description of these guests soon."""
-        watched.wanted |= set(guests)
+        """Fetch the full description of these guests soon; of many, with the host's inventory."""
+        guests = set(guests)
+        if len(guests) > FEW:
+            self.slow.ring((watched.host_id, "inventory"))
+            return
+        watched.wanted |= guests
         self.quick.arm((watched.host_id, "describe"), self._costly(watched, self._describe))
 
     def confirm(self, guest_id: UUID, guest_uuid: str, hosts: dict[str, HostAddress]) -> None:
@@ -140,7 +146,7 @@ class Rounds:
         _unsubscribe(watched)
         watched.unsubscribe = host.subscribe(lambda event: self._heard(watched, event))
         watched.stored = None
-        spread_s = min(len(self._hosts) / 10, INVENTORY_EVERY_S)
+        spread_s = min(len(self._hosts) / BEGIN_PER_S, INVENTORY_EVERY_S)
         key = watched.host_id
         self.quick.arm((key, "look"), self._vital(watched, self._look))
         self.slow.arm((key, "sample"), self._costly(watched, self._sample), in_s=_jittered(SAMPLE_EVERY_S) / 2)
@@ -161,7 +167,7 @@ class Rounds:
     def _describe(self, watched: Watched, host: Hypervisor) -> None:
         wanted, watched.wanted = watched.wanted, set()
         try:
-            guests = host.guests() if len(wanted) > FEW else [host.guest(uuid) for uuid in sorted(wanted)]
+            guests = [host.guest(uuid) for uuid in sorted(wanted)]
         except HypervisorError:
             watched.wanted |= wanted
             raise
@@ -200,7 +206,8 @@ class Rounds:
         # Compare rows and host anew, too: whoever else wrote them may have been wrong.
         watched.stored = None
         watched.inventories += 1
-        return _jittered(SECOND_INVENTORY_S if watched.inventories == 1 else INVENTORY_EVERY_S)
+        soon = watched.inventories == 1 and any(pool.kind in FOLDERS for pool in pools)
+        return _jittered(SECOND_INVENTORY_S if soon else INVENTORY_EVERY_S)
 
     def _marked(self, watched: Watched, host: Hypervisor, pools: tuple[PoolFacts, ...]) -> tuple[PoolFacts, ...]:
         """The pools, after our marker was put into those that lack it: equal sets of markers prove a shared folder."""

@@ -65,13 +65,13 @@ def store_guest_cpus(host_id: UUID, cpus: Mapping[str, float | None]) -> Changes
     rows = (
         Guest.objects.filter(uuid__in=cpus, host_id=host_id).order_by("pk").only("id", "uuid", "vcpus", "cpu_percent")
     )
-    written = []
+    changes = Changes()
     for guest in rows:
         value = cpus[str(guest.uuid)]
         percent = None if value is None else round(min(100.0 * value / max(guest.vcpus, 1), 100.0), 1)
         if percent != guest.cpu_percent:
-            guest.cpu_percent, guest.version, guest.updated_at = percent, F("version") + 1, timezone.now()
-            written.append(guest)
-    if written:
-        Guest.objects.bulk_update(written, ["cpu_percent", "version", "updated_at"], batch_size=100)
-    return Changes(guests={guest.pk for guest in written})
+            Guest.objects.filter(pk=guest.pk).update(
+                cpu_percent=percent, version=F("version") + 1, updated_at=timezone.now()
+            )
+            changes.guests.add(guest.pk)
+    return changes

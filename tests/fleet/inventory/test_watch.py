@@ -38,6 +38,7 @@ def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "RENEW_S", 0.2)
     monkeypatch.setattr(rounds, "LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(rounds, "SECOND_INVENTORY_S", 0.3)
+    monkeypatch.setattr(rounds, "INVENTORY_EVERY_S", 0.5)
     monkeypatch.setattr("fleet.inventory.contact.GRACE_S", 0.3)
     monkeypatch.setattr("fleet.inventory.contact.HURRY_S", 0.05)
     monkeypatch.setattr("fleet.inventory.contact.FIRST_PAUSE_S", 0.1)
