@@ -162,8 +162,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
     }
 else:
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # Under ASGI requests come in changing threads, where connections kept open would pile up.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 #: "unix:///path/redis.sock" (private, the default of one machine) or "redis://user:password@host:6379".
@@ -183,6 +183,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 86_400,
     "socket_connect_timeout": 2,
     "retry_policy": {"timeout": 2.0},
+    # A request must not wait for an absent Redis (kombu's own default tries for six seconds): the sweep rings later.
+    "max_retries": 0,
 }
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_IGNORE_RESULT = True
