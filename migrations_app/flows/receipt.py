@@ -8,11 +8,18 @@ from typing import Any
 from fleet.documents.times import rfc3339
 from fleet.hypervisor.facts import JobSample
 from migrations_app.flows.errand import Answers, Errand
+from migrations_app.flows.transfer import Course
 from migrations_app.outcome import Outcome
 
 
 def receipt(
-    errand: Errand, numbers: JobSample | None, answers: Answers, *, arrived_at: datetime, left_behind: list[str]
+    errand: Errand,
+    course: Course,
+    numbers: JobSample | None,
+    answers: Answers,
+    *,
+    arrived_at: datetime,
+    left_behind: list[str],
 ) -> dict[str, Any]:
     """The document stored with the migration and as the job's result; numbers are libvirt's own where it kept them."""
     migration, job = errand.migration, errand.pen.job
@@ -39,4 +46,19 @@ def receipt(
         "single_copy": answers.outcome is Outcome.ARRIVED,
         "left_behind": left_behind,
         "adopted": errand.adopted,
+        "timings_ms": _timings_ms(errand, course, arrived_at),
+    }
+
+
+def _timings_ms(errand: Errand, course: Course, arrived_at: datetime) -> dict[str, float | None]:
+    """Where Drover's own time went: moments since the wish was stored, by this worker's clock."""
+    moments = {
+        "taken": errand.began_at,
+        "call_entered": course.entered_at,
+        "call_returned": course.returned_at,
+        "verified": arrived_at,
+    }
+    wished = errand.pen.job.created_at
+    return {
+        name: round((moment - wished).total_seconds() * 1000, 1) if moment else None for name, moment in moments.items()
     }

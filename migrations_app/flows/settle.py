@@ -54,7 +54,7 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
     arrived_at = timezone.now()
     _keep_autostart(errand)
     left_behind = clean_up.after_arrival(errand)
-    proof = receipt(errand, numbers, answers, arrived_at=arrived_at, left_behind=left_behind)
+    proof = receipt(errand, course, numbers, answers, arrived_at=arrived_at, left_behind=left_behind)
     with transaction.atomic():
         errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
         errand.pen.end(steps.CLEAN_UP, StepState.DONE)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -40,7 +41,9 @@ class Course:
     #: Why we aborted it: "cancel", "timeout", "stalled" or "".
     gave_up: str = ""
     last: JobSample | None = None
-    returned_at: float = 0.0
+    #: Around libvirt's call; None for a migration that another worker began.
+    entered_at: datetime | None = None
+    returned_at: datetime | None = None
     iterations: list[int] = field(default_factory=list)
 
 
@@ -52,14 +55,14 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
 
     def call() -> None:
         try:
-            _migrate_when_idle(errand, order)
+            _migrate_when_idle(errand, order, course)
         except HypervisorError as error:
             course.error = error
         except Exception as error:
             logger.exception("job %s: the migrate call broke", errand.migration.pk)
             course.error = HypervisorError(f"unexpected: {error}", host=errand.source_row.name)
         finally:
-            course.returned_at = time.monotonic()
+            course.returned_at = timezone.now()
             done.set()
             wake.set()
 
@@ -94,10 +97,11 @@ def accompany(errand: Errand) -> Course:
     return course
 
 
-def _migrate_when_idle(errand: Errand, order: MigrationOrder) -> None:
+def _migrate_when_idle(errand: Errand, order: MigrationOrder, course: Course) -> None:
     deadline = time.monotonic() + BUSY_PATIENCE_S
     while True:
         try:
+            course.entered_at = timezone.now()
             errand.source.migrate(errand.uuid, order)
             return
         except JobBusy:
