@@ -25,12 +25,18 @@ FORGET_AFTER_S = 900.0
 IDLE_AT_MOST = 32
 
 
+class GivenUp(HostUnreachable):
+    """The deadline passed, and the call is still under way in its thread."""
+
+
 class _Task(Generic[Answer]):
     """One call on its way through a worker."""
 
     __slots__ = ("answer", "done", "error", "finished", "late", "quiet_s", "since", "work")
 
-    def __init__(self, work: Callable[[], Answer], quiet_s: float, late: Callable[[Answer], None] | None) -> None:
+    def __init__(
+        self, work: Callable[[], Answer], quiet_s: float, late: Callable[[Answer | None], None] | None
+    ) -> None:
         self.work, self.quiet_s, self.late = work, quiet_s, late
         self.done = threading.Lock()
         self.done.acquire()
@@ -90,19 +96,19 @@ class Bulkhead:
         *,
         deadline_s: float,
         quiet_s: float = 12.0,
-        late: Callable[[Answer], None] | None = None,
+        late: Callable[[Answer | None], None] | None = None,
     ) -> Answer:
         """The answer of `work`, or HostUnreachable at the deadline.
 
         If `work` hangs, other calls are refused at once until it returns or `quiet_s` have passed: by then keepalive
-        has ended every call on a dead connection, so what hangs longer hangs alone. `late` gets an answer that nobody
-        waited for.
+        has ended every call on a dead connection, so what hangs longer hangs alone. `late` gets the answer that nobody
+        waited for (None for an error) in the call's own thread.
         """
-        self._refuse_if_hung()
+        self.refuse_if_hung()
         task = _Task(work, quiet_s, late)
         in_background(lambda: self._run(task))
         if not task.done.acquire(timeout=deadline_s) and self._abandon(task):
-            raise HostUnreachable(f"{self.host} did not answer within {deadline_s:g} s", host=self.host)
+            raise GivenUp(f"{self.host} did not answer within {deadline_s:g} s", host=self.host)
         if task.error is not None:
             raise task.error
         return cast(Answer, task.answer)
@@ -118,8 +124,8 @@ class Bulkhead:
             if task in self._stuck:
                 self._stuck.remove(task)
         task.done.release()
-        if abandoned and task.late is not None and task.error is None:
-            task.late(cast(Answer, task.answer))
+        if abandoned and task.late is not None:
+            task.late(task.answer)
 
     def _abandon(self, task: _Task[Any]) -> bool:
         """False when the answer came in the last moment after all."""
@@ -130,7 +136,8 @@ class Bulkhead:
             self._stuck.append(task)
             return True
 
-    def _refuse_if_hung(self) -> None:
+    def refuse_if_hung(self) -> None:
+        """Raises HostUnreachable while calls hang that are young, or too many."""
         if not self._stuck:
             return
         now = time.monotonic()

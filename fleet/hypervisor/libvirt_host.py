@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +15,6 @@ import libvirt
 
 from fleet.hypervisor import cpu, inventory, migrate, storage
 from fleet.hypervisor.config import EdgeConfig
-from fleet.hypervisor.deadline import Bulkhead
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError, NoJob, PeerUnreachable
 from fleet.hypervisor.facts import (
     GuestEvent,
@@ -31,11 +30,13 @@ from fleet.hypervisor.facts import (
 )
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
 from fleet.hypervisor.session import Session, translated
-from fleet.hypervisor.sessions import SIDE_BY_SIDE, Sessions
+from fleet.hypervisor.sessions import Loan, Sessions
 from fleet.hypervisor.translate import CPU_INCOMPATIBLE, NO_DOMAIN, NO_STORAGE_VOL, NO_SUPPORT
 
 Answer = TypeVar("Answer")
 
+#: Calls to one host side by side; libvirtd serves no more for one client at once.
+SIDE_BY_SIDE = 5
 #: Guests whose documents are read within one deadline.
 CHUNK = 50
 #: The first question for capabilities makes libvirtd start every QEMU it has; refreshing a big pool takes long too.
@@ -50,8 +51,7 @@ class LibvirtHost:
     def __init__(self, address: HostAddress, config: EdgeConfig) -> None:
         self.address = address
         self._config = config
-        self._bulkhead = Bulkhead(address.name)
-        self._sessions = Sessions(address, config, self._bulkhead)
+        self._sessions = Sessions(address, config)
         self._slots = threading.BoundedSemaphore(SIDE_BY_SIDE)
         self._subscribing = threading.Lock()
         self._known_folders: tuple[float, dict[str, str]] = (0.0, {})
@@ -62,8 +62,9 @@ class LibvirtHost:
         return self._ask(inventory.read_host, slow=SLOW)
 
     def pools(self, *, refresh: bool = False) -> tuple[PoolFacts, ...]:
-        found: list[libvirt.virStoragePool] = self._ask(_list_pools)
-        read = [self._ask(partial(_read_pool, pool, refresh), slow=SLOW) for pool in found]
+        with self._lent() as loan:
+            found = loan.ask(lambda connection: connection.listAllStoragePools())
+            read = [loan.ask(partial(_read_pool, pool, refresh), slow=SLOW) for pool in found]
         return tuple(sorted(read, key=lambda pool: pool.name))
 
     def load(self) -> HostLoad:
@@ -74,11 +75,12 @@ class LibvirtHost:
 
     def guests(self) -> tuple[GuestFacts, ...]:
         folders = self._folders()
-        around = self._ask(lambda connection: inventory.Surroundings(connection, folders))
-        found = self._ask(inventory.all_domains)
         facts: list[GuestFacts] = []
-        for start in range(0, len(found), CHUNK):
-            facts += self._ask(partial(_read_guests, found[start : start + CHUNK], around))
+        with self._lent() as loan:
+            around = loan.ask(lambda connection: inventory.Surroundings(connection, folders))
+            found = loan.ask(inventory.all_domains)
+            for start in range(0, len(found), CHUNK):
+                facts += loan.ask(partial(_read_guests, found[start : start + CHUNK], around))
         return tuple(sorted(facts, key=lambda guest: guest.name))
 
     def guest(self, uuid: str) -> GuestFacts | None:
@@ -122,18 +124,13 @@ class LibvirtHost:
             int(migrate.flags(order)),
             migrate.parameters(order),
         )
-        session = self._sessions.take(for_long=True)
-        try:
-            domain = self._guarded(lambda: _prepare(session.connection, uuid, order))
-            # In the caller's own thread: it may take hours, and peer-to-peer it goes on without us.
-            domain.migrateToURI3(uri, parameters, flags)
-        except libvirt.libvirtError as error:
-            raise self._migration_error(error, session) from error
-        except HostUnreachable as error:
-            session.give_up(error.text)
-            raise
-        finally:
-            self._sessions.give_back(session)
+        with self._sessions.lend(for_long=True) as loan:
+            domain = loan.ask(lambda connection: _prepare(connection, uuid, order))
+            try:
+                # In the caller's own thread: it may take hours, and peer-to-peer it goes on without us.
+                domain.migrateToURI3(uri, parameters, flags)
+            except libvirt.libvirtError as error:
+                raise self._migration_error(error, loan.session) from error
 
     def job(self, uuid: str) -> JobSample | None:
         return self._job(uuid, 0)
@@ -195,7 +192,8 @@ class LibvirtHost:
             listener = self._sessions.listener()
             if listener is not None:
                 return listener.watch.add(on_event)
-            return self._ask_session(lambda session: self._sessions.listen(session, on_event))
+            with self._lent() as loan:
+                return self._sessions.listen(loan, on_event)
 
     def alive(self) -> bool:
         return self._sessions.alive
@@ -205,36 +203,19 @@ class LibvirtHost:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _ask(self, work: Callable[[libvirt.virConnect], Answer], *, slow: int = 1) -> Answer:
-        return self._ask_session(lambda session: work(session.connection), slow=slow)
-
-    def _ask_session(self, work: Callable[[Session], Answer], *, slow: int = 1) -> Answer:
-        deadline_s = self._config.call_deadline_s * slow
-        if not self._slots.acquire(timeout=deadline_s):
+    @contextmanager
+    def _lent(self) -> Iterator[Loan]:
+        if not self._slots.acquire(timeout=self._config.call_deadline_s):
             raise HostUnreachable(f"{self.address.name} is busy with other slow calls", host=self.address.name)
         try:
-            session = self._sessions.take()
-            try:
-                answer = self._guarded(lambda: work(session), deadline_s=deadline_s)
-            except HostUnreachable as error:
-                self._sessions.discard(session, error.text)
-                raise
-            except BaseException:
-                self._sessions.give_back(session)
-                raise
-            self._sessions.give_back(session)
-            return answer
+            with self._sessions.lend() as loan:
+                yield loan
         finally:
             self._slots.release()
 
-    def _guarded(self, work: Callable[[], Answer], *, deadline_s: float | None = None) -> Answer:
-        def translating() -> Answer:
-            try:
-                return work()
-            except libvirt.libvirtError as error:
-                raise translated(error, self.address.name) from error
-
-        return self._bulkhead.call(translating, deadline_s=deadline_s or self._config.call_deadline_s)
+    def _ask(self, work: Callable[[libvirt.virConnect], Answer], *, slow: int = 1) -> Answer:
+        with self._lent() as loan:
+            return loan.ask(work, slow=slow)
 
     def _ask_guest(self, uuid: str, work: Callable[[libvirt.virConnect, libvirt.virDomain], Answer]) -> Answer:
         return self._ask(lambda connection: work(connection, connection.lookupByUUIDString(uuid)))
@@ -293,10 +274,6 @@ def _prepare(connection: libvirt.virConnect, uuid: str, order: MigrationOrder) -
     return domain
 
 
-def _list_pools(connection: libvirt.virConnect) -> list[libvirt.virStoragePool]:
-    return list(connection.listAllStoragePools())
-
-
 def _read_pool(pool: libvirt.virStoragePool, refresh: bool, _: libvirt.virConnect) -> PoolFacts:
     return storage.pool_facts(pool, refresh=refresh)
 
@@ -307,7 +284,7 @@ def _read_guests(
     return inventory.read_guests(found, around)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _except_for(code: int) -> Iterator[None]:
     """Swallow one libvirt error code."""
     try:

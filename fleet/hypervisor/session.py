@@ -47,23 +47,28 @@ class Session:
             self.lost = "error"
         return not self.lost
 
-    def give_up(self, reason: str) -> None:
-        """Use it no more. Closing talks to the host and may hang, so it happens behind our back."""
+    def retire(self, reason: str) -> None:
+        """Use it no more and tell who listens; a call that still hangs in it may go on."""
         if not self.lost:
             self.lost = reason
         self.watch.end(reason)
-        in_background(self._close)
 
-    def _on_close(self, _connection: Any, reason: int, _opaque: Any) -> None:
-        self.lost = codes.word(codes.CLOSE_REASONS, reason, "error")
-        self.watch.end(self.lost)
+    def give_up(self, reason: str) -> None:
+        """Retire and close it; only when no call is under way. Closing may hang, so it happens behind our back."""
+        self.retire(reason)
+        in_background(self.close)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close it in this thread, which may hang with the host; no call may be under way."""
         self.watch.deregister()
         with contextlib.suppress(libvirt.libvirtError):
             self.connection.unregisterCloseCallback()
         with contextlib.suppress(libvirt.libvirtError):
             self.connection.close()
+
+    def _on_close(self, _connection: Any, reason: int, _opaque: Any) -> None:
+        self.lost = codes.word(codes.CLOSE_REASONS, reason, "error")
+        self.watch.end(self.lost)
 
 
 def open_session(address: HostAddress, config: EdgeConfig, bulkhead: Bulkhead) -> Session:
@@ -85,7 +90,7 @@ def open_session(address: HostAddress, config: EdgeConfig, bulkhead: Bulkhead) -
             lambda: _open(uri, address, config),
             deadline_s=max(until - time.monotonic(), 0.5),
             quiet_s=OPEN_QUIET_S,
-            late=lambda session: session.give_up("nobody waited for it"),
+            late=lambda session: session.close() if session is not None else None,
         )
     except HostKeyUnknown:
         # libvirt says only that something is wrong with the key; show which one it was.

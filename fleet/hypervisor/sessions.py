@@ -1,8 +1,8 @@
-"""The open connections to one host: each is used by one call at a time.
+"""The open connections to one host, lent to one caller at a time.
 
-Important: two threads on one libvirt connection do not get along. While one waits for a long answer (a migration), an
-answer for the other one is noticed only at the next keepalive message (seen with libvirt 9.0 over TLS and ssh: calls
-of 1 ms took 3 s each). So a call borrows a connection, and a migration has one for itself.
+Important: two threads never use one libvirt connection. While one waits for a long answer (a migration), an answer for
+the other is noticed only at the next keepalive message (libvirt 9.0, TLS and ssh: calls of 1 ms took 3 s), and the
+client library may crash (CVE-2024-4418, unfixed in Debian 12). So even closing waits until a hanging call has returned.
 """
 
 from __future__ import annotations
@@ -10,30 +10,59 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import libvirt
 
 from fleet.hypervisor.config import EdgeConfig
-from fleet.hypervisor.deadline import Bulkhead
+from fleet.hypervisor.deadline import Bulkhead, GivenUp
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
 from fleet.hypervisor.facts import GuestEvent, HostAddress
-from fleet.hypervisor.session import Session, open_session
+from fleet.hypervisor.session import Session, open_session, translated
 
-#: Calls to one host side by side; libvirtd serves no more for one client at once.
-SIDE_BY_SIDE = 5
+Answer = TypeVar("Answer")
+
 #: Connections kept warm besides the one that listens for events.
 WARM = 2
+#: After an opening that waited in vain, everybody else is told so at once for this long.
+COOL_DOWN_S = 3.0
+
+
+class Loan:
+    """A connection lent to one caller; libvirt objects got from it are used within the loan only."""
+
+    def __init__(self, session: Session, *, host: str, bulkhead: Bulkhead, deadline_s: float) -> None:
+        self.session = session
+        self._host, self._bulkhead, self._deadline_s = host, bulkhead, deadline_s
+
+    def ask(self, work: Callable[[libvirt.virConnect], Answer], *, slow: int = 1) -> Answer:
+        """The answer of `work` within the call deadline (times `slow`), errors translated."""
+
+        def translating() -> Answer:
+            try:
+                return work(self.session.connection)
+            except libvirt.libvirtError as error:
+                raise translated(error, self._host) from error
+
+        return self._bulkhead.call(
+            translating, deadline_s=self._deadline_s * slow, late=lambda _answer: self.session.close()
+        )
 
 
 class Sessions:
-    """Borrow with `take`, and afterwards either `give_back` or `discard`."""
+    """All connections of this process to one host."""
 
-    def __init__(self, address: HostAddress, config: EdgeConfig, bulkhead: Bulkhead) -> None:
-        self._address, self._config, self._bulkhead = address, config, bulkhead
+    def __init__(self, address: HostAddress, config: EdgeConfig) -> None:
+        self.bulkhead = Bulkhead(address.name)
+        self._address, self._config = address, config
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._idle: list[Session] = []
         self._listening: Session | None = None
-        self._failure: tuple[float, HypervisorError] | None = None
+        self._failure: HypervisorError | None = None
+        self._failed_at = self._cold_until = 0.0
         #: Counts `close`: connections lent before it are not taken back.
         self._generation = 0
 
@@ -43,71 +72,75 @@ class Sessions:
         with self._lock:
             return any(session.alive for session in (*self._idle, self._listening) if session is not None)
 
-    def take(self, *, for_long: bool = False) -> Session:
-        """An open connection nobody else uses; opened if need be, callers that come meanwhile share a failure.
+    @contextmanager
+    def lend(self, *, for_long: bool = False) -> Iterator[Loan]:
+        """A connection nobody else uses, opened if need be.
 
-        One that is kept `for_long` is never the one that hears events.
+        One that is kept `for_long` is never the one that hears events. HostUnreachable ends the connection; one with
+        a call that still hangs in it is closed by that call's thread.
         """
-        if (session := self._take_idle(for_long)) is not None:
-            return session
-        came = time.monotonic()
-        if not self._opening.acquire(timeout=self._config.open_deadline_s * 2):
-            raise HostUnreachable(f"{self._address.name} is still being connected to", host=self._address.name)
+        session = self._take(for_long)
+        loan = Loan(session, host=self._address.name, bulkhead=self.bulkhead, deadline_s=self._config.call_deadline_s)
         try:
-            if (session := self._take_idle(for_long)) is not None:
-                return session
-            if self._failure is not None and self._failure[0] > came:
-                raise copy.copy(self._failure[1])
-            session = open_session(self._address, self._config, self._bulkhead)
-            session.generation = self._generation
-            return session
-        except HypervisorError as error:
-            self._failure = (time.monotonic(), error)
+            yield loan
+        except GivenUp as error:
+            self._forget(session)
+            session.retire(error.text)
             raise
-        finally:
-            self._opening.release()
-
-    def give_back(self, session: Session) -> None:
-        """Keep it warm for the next call; what is too many, lost or from before `close` is given up."""
-        usable = session.usable()
-        with self._lock:
-            spare = [known for known in self._idle if known is not self._listening]
-            wanted = session is self._listening or len(spare) < WARM
-            keep = usable and wanted and session.generation == self._generation
-            if keep:
-                self._idle.append(session)
-        if not keep:
-            self.discard(session, session.lost or "client")
-
-    def discard(self, session: Session, reason: str) -> None:
-        """Never use it again."""
-        with self._lock:
-            if self._listening is session:
-                self._listening = None
-        session.give_up(reason)
+        except HostUnreachable as error:
+            self._forget(session)
+            session.give_up(error.text)
+            raise
+        except BaseException:
+            self._give_back(session)
+            raise
+        self._give_back(session)
 
     def listener(self) -> Session | None:
         """The connection that hears events, if one does."""
         with self._lock:
             return self._listening if self._listening is not None and self._listening.alive else None
 
-    def listen(self, session: Session, on_event: Callable[[GuestEvent], None]) -> Callable[[], None]:
-        """Subscribe on a borrowed connection, which from now on is the one that hears events."""
-        end = session.watch.add(on_event)
+    def listen(self, loan: Loan, on_event: Callable[[GuestEvent], None]) -> Callable[[], None]:
+        """Subscribe on a lent connection, which from now on is the one that hears events."""
+        end = loan.ask(lambda _connection: loan.session.watch.add(on_event))
         with self._lock:
-            self._listening = session
+            self._listening = loan.session
         return end
 
     def close(self) -> None:
-        """Give up everything; what is lent out ends when it comes back."""
+        """Give up everything; what is lent out ends when it comes back, its listeners are told now."""
         with self._lock:
             self._generation += 1
             gone, self._idle = self._idle, []
-            if self._listening is not None and self._listening not in gone:
-                gone.append(self._listening)
-            self._listening = None
+            listening, self._listening = self._listening, None
         for session in gone:
             session.give_up("client")
+        if listening is not None:
+            listening.retire("client")
+
+    def _take(self, for_long: bool) -> Session:
+        """Callers that come while one opens share its failure."""
+        self.bulkhead.refuse_if_hung()
+        if (session := self._take_idle(for_long)) is not None:
+            return session
+        came = time.monotonic()
+        self._refuse_while_cold(came)
+        if not self._opening.acquire(timeout=self._config.open_deadline_s * 2):
+            raise HostUnreachable(f"{self._address.name} is still being connected to", host=self._address.name)
+        began = time.monotonic()
+        try:
+            if (session := self._take_idle(for_long)) is not None:
+                return session
+            self._refuse_while_cold(came)
+            session = open_session(self._address, self._config, self.bulkhead)
+            session.generation = self._generation
+            return session
+        except HypervisorError as error:
+            self._note_failure(error, began)
+            raise
+        finally:
+            self._opening.release()
 
     def _take_idle(self, for_long: bool) -> Session | None:
         while True:
@@ -119,4 +152,34 @@ class Sessions:
                 self._idle.remove(session)
             if session.usable():
                 return session
-            self.discard(session, session.lost)
+            self._forget(session)
+            session.give_up(session.lost)
+
+    def _refuse_while_cold(self, came: float) -> None:
+        if self._failure is not None and (self._failed_at > came or time.monotonic() < self._cold_until):
+            raise copy.copy(self._failure)
+
+    def _note_failure(self, error: HypervisorError, began: float) -> None:
+        now = time.monotonic()
+        if error is not self._failure:
+            self._failure, self._failed_at = copy.copy(error), now
+        if now - began > COOL_DOWN_S:
+            self._cold_until = now + COOL_DOWN_S
+
+    def _give_back(self, session: Session) -> None:
+        """Keep it warm for the next call; what is too many, lost or from before `close` is given up."""
+        usable = session.usable()
+        with self._lock:
+            spare = [known for known in self._idle if known is not self._listening]
+            wanted = session is self._listening or len(spare) < WARM
+            keep = usable and wanted and session.generation == self._generation
+            if keep:
+                self._idle.append(session)
+        if not keep:
+            self._forget(session)
+            session.give_up(session.lost or "client")
+
+    def _forget(self, session: Session) -> None:
+        with self._lock:
+            if self._listening is session:
+                self._listening = None
