@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from fleet.models.job import Job
 from fleet.models.site import Site
@@ -21,7 +22,11 @@ class Grant(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="one_grant_per_user_and_site", fields=["user", "site"], nulls_distinct=False)
+            models.UniqueConstraint(name="one_grant_per_user_and_site", fields=["user", "site"]),
+            # For SQL two nulls differ, and SQLite knows no other way to say it.
+            models.UniqueConstraint(
+                name="one_grant_per_user_everywhere", fields=["user"], condition=Q(site__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

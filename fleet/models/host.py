@@ -87,8 +87,12 @@ class Host(models.Model):
             models.CheckConstraint(
                 name="host_port_is_a_port", condition=Q(port__isnull=True) | Q(port__gte=1, port__lte=65535)
             ),
+            models.UniqueConstraint(name="one_host_per_address", fields=["transport", "address", "port"]),
+            # For SQL two nulls differ, and SQLite knows no other way to say it.
             models.UniqueConstraint(
-                name="one_host_per_address", fields=["transport", "address", "port"], nulls_distinct=False
+                name="one_host_per_address_and_usual_port",
+                fields=["transport", "address"],
+                condition=Q(port__isnull=True),
             ),
         ]
 
