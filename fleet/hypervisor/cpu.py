@@ -22,7 +22,8 @@ def nothing_to_compare(cpu_xml: str) -> CpuVerdict | None:
         )
     mode = parse(cpu_xml).get("mode", "")
     if mode in HOST_MODES:
-        return CpuVerdict(compatible=True, detail=f"The guest's CPU mode is {mode}: libvirt has nothing to compare.")
+        detail = f"The guest's CPU mode is {mode}: libvirt has nothing to compare."
+        return CpuVerdict(compatible=True, detail=detail, compared=False)
     return None
 
 

@@ -150,5 +150,5 @@ class Bulkhead:
             recent = any(now - task.since < task.quiet_s for task in waiting)
         if recent or len(waiting) >= STUCK_AT_MOST:
             since = datetime.fromtimestamp(time.time() - (now - oldest), tz=UTC).strftime("%H:%M:%S UTC")
-            text = f"{self.host} has not answered since {since} ({len(waiting)} calls still wait)"
+            text = f"{self.host} has not answered since {since} (calls still waiting: {len(waiting)})"
             raise HostUnreachable(text, host=self.host)

@@ -9,8 +9,14 @@ from lxml import etree
 from fleet.hypervisor.domain_xml import parse
 
 
-def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network: str = "") -> str:
+#: Addresses that every host has: a console may go on listening there.
+_EVERYWHERE = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})  # noqa: S104 - read, never bound
+
+
+def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network: str = "", listen: str = "") -> str:
     """The same guest with new file paths ({target: path}) and, where given, all its cards on `network`.
+
+    With `listen`, consoles that listen on an address of the source host alone listen there instead.
 
     libvirt refuses a migration whose XML differs in anything a guest can see, so nothing else is touched.
     A disk that gets a new file loses its backing chain: the copy arrives whole.
@@ -23,6 +29,9 @@ def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network:
         for card in root.iterfind("./devices/interface"):
             if card.get("type") in {"network", "bridge"}:
                 _connect(card, network)
+    if listen:
+        for element in (*root.iterfind("./devices/graphics"), *root.iterfind("./devices/graphics/listen")):
+            _listen_at(element, listen)
     return etree.tostring(root, encoding="unicode")
 
 
@@ -55,3 +64,9 @@ def _connect(card: etree._Element, network: str) -> None:
     card.set("type", "network")
     source.attrib.clear()
     source.set("network", network)
+
+
+def _listen_at(element: etree._Element, address: str) -> None:
+    for name in ("listen", "address"):
+        if element.get(name, "") not in _EVERYWHERE:
+            element.set(name, address)

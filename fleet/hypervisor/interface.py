@@ -56,6 +56,8 @@ class CpuVerdict:
     #: Names of missing CPU features where libvirt tells them.
     missing: tuple[str, ...] = field(default=())
     detail: str = ""
+    #: False where libvirt has nothing to compare (the guest uses its host's own CPU): judge by the hosts' facts.
+    compared: bool = True
 
 
 class Hypervisor(Protocol):

@@ -29,7 +29,7 @@ def knock(address: HostAddress, ips: Sequence[str], config: EdgeConfig, *, deadl
             elif address.transport == "tls":
                 _shake_hands(stream, address, config)
         except TimeoutError:
-            text = f"{address.address} port {port} is open, but nobody answers there within {deadline_s:g} s"
+            text = f"{address.address} port {port} is open, but nobody answers there within {deadline_s:.0f} s"
             raise HostUnreachable(text, host=address.name) from None
         except OSError as error:
             text = f"{address.address} port {port} closed the connection: {error.strerror or error}"

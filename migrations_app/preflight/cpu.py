@@ -11,7 +11,7 @@ def check(situation: Situation) -> Iterator[Check]:
     """Findings about CPU model and features; the destination's own answer outranks what the rows suggest."""
     guest, destination = situation.guest, situation.destination
     verdict = situation.cpu_verdict
-    if verdict is not None:
+    if verdict is not None and verdict.compared:
         if not verdict.compatible:
             missing = ", ".join(verdict.missing)
             because = f"it lacks {missing}" if missing else verdict.detail or "libvirt finds it incompatible"
