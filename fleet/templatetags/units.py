@@ -72,6 +72,12 @@ def percent(value: Any) -> str:
 
 
 @register.filter
+def guests(value: Any) -> str:
+    """A number of guests: "1 guest", "4 guests"."""
+    return NOTHING if value in (None, "") else f"{value} guest{'' if value == 1 else 's'}"
+
+
+@register.filter
 def share(part: Any, whole: Any) -> float | None:
     """What percentage of `whole` the part is; None when either is not known."""
     return min(100.0, 100 * float(part) / float(whole)) if whole and part is not None else None
@@ -92,6 +98,18 @@ def range_s(progress: Any) -> str:
     if high is None:
         return f"at least {seconds(low)}"
     return f"about {seconds(high)}" if round(low) == round(high) else f"{seconds(low)} to {seconds(high)}"
+
+
+@register.filter
+def struggle(progress: Any) -> str:
+    """Why a copy does not come to its end: the guest writes as fast as the link carries. Empty while it converges."""
+    progress = progress or {}
+    carried, written = progress.get("rate_bytes_s") or 0, progress.get("dirty_rate_bytes_s") or 0
+    if (progress.get("iteration") or 0) < 2 or not carried or written < carried:
+        return ""
+    slowed = progress.get("throttle_percent")
+    more = f"Its CPUs are slowed down by {slowed} % so that it can." if slowed else "It may never finish like this."
+    return f"Not converging: the guest writes {rate(written)}, the link carries {rate(carried)}. {more}"
 
 
 @register.simple_tag

@@ -1,6 +1,7 @@
 // The live chart of a copy: what remains, how fast it goes, how fast the guest writes again.
 import { bytesize, rate } from "./format.js";
 
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const LONGEST = 2_400; // ten minutes at four samples a second
 
 const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
@@ -14,11 +15,11 @@ function options(width, height) {
   return {
     width, height,
     cursor: { points: { size: 6 } },
-    scales: { x: { time: false }, bytes: { range: (_, low, high) => [0, high || 1] }, rate: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+    scales: { x: { time: false }, bytes: { range: (_, low, high) => [0, high || 1] }, rate: { range: (_, low, high) => [0, (high || 2 ** 20) * 1.1] } },
     axes: [
       axis({ values: (_, ticks) => ticks.map((tick) => `${tick} s`) }),
-      axis({ scale: "bytes", size: 72, values: (_, ticks) => ticks.map((tick) => bytesize(tick)) }),
-      axis({ scale: "rate", side: 1, size: 84, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => rate(tick)) }),
+      axis({ scale: "bytes", size: 72, incrs: POWERS, values: (_, ticks) => ticks.map((tick) => bytesize(tick)) }),
+      axis({ scale: "rate", side: 1, size: 84, incrs: POWERS, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => rate(tick)) }),
     ],
     series: [
       { label: "after", value: (_, value) => (value === null || value === undefined ? "–" : `${value.toFixed(1)} s`) },
@@ -45,13 +46,17 @@ export function drawChart(box) {
     if (data[0].length && at <= data[0].at(-1)) return;
     const total = progress.bytes_total ?? null;
     const left = progress.memory?.remaining ?? (total === null ? null : total - (progress.bytes_done ?? 0));
-    const row = [at, left, progress.rate_bytes_s, progress.dirty_rate_bytes_s ?? null];
+    // While disks are copied libvirt tells no rates; a line at zero would be a lie.
+    const rates = progress.iteration ? [progress.rate_bytes_s, progress.dirty_rate_bytes_s ?? null] : [null, null];
+    const row = [at, left, ...rates];
     row.forEach((value, index) => data[index].push(value));
     if (data[0].length > LONGEST) data.forEach((column) => column.shift());
     if (data[0].length < 2) return;
     box.closest("[data-chart-card]").hidden = false;
     if (plot) plot.setData(data);
     else draw();
+    // Without a pointer on it the legend tells the newest values.
+    if ((plot.cursor.left ?? -1) < 0) plot.setLegend({ idx: data[0].length - 1 });
   }
 
   if (box) {

@@ -18,6 +18,7 @@ export const mib = (value) => (missing(value) ? NOTHING : bytesize(value * 1024 
 export const rate = (value) => (missing(value) ? NOTHING : `${bytesize(value)}/s`);
 export const percent = (value) => (missing(value) ? NOTHING : `${Math.round(value)} %`);
 export const text = (value) => (missing(value) ? NOTHING : String(value));
+export const guests = (value) => (missing(value) ? NOTHING : `${value} guest${value === 1 ? "" : "s"}`);
 export const words = (values) => (values ?? []).join(", ");
 export const state = (value) => STATE_WORDS[value] ?? String(value);
 
@@ -41,6 +42,15 @@ export function range_s(progress) {
   if (missing(low)) return NOTHING;
   if (missing(high)) return `at least ${seconds(low)}`;
   return Math.round(low) === Math.round(high) ? `about ${seconds(high)}` : `${seconds(low)} to ${seconds(high)}`;
+}
+
+export function struggle(progress) {
+  const carried = progress?.rate_bytes_s ?? 0;
+  const written = progress?.dirty_rate_bytes_s ?? 0;
+  if ((progress?.iteration ?? 0) < 2 || !carried || written < carried) return "";
+  const slowed = progress.throttle_percent;
+  const more = slowed ? `Its CPUs are slowed down by ${slowed} % so that it can.` : "It may never finish like this.";
+  return `Not converging: the guest writes ${rate(written)}, the link carries ${rate(carried)}. ${more}`;
 }
 
 export function ago(milliseconds) {

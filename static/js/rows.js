@@ -3,9 +3,10 @@ import { put, setBar, share, shownFor, write } from "./fields.js";
 import { percent } from "./format.js";
 
 const UNFINISHED = new Set(["queued", "running", "unknown"]);
-const REFRESH_EVERY_MS = 4_000;
+const REFRESH_EVERY_MS = 3_000;
 const unfinished = new Set();
-let refreshing = null;
+let resting = null;
+let missed = null;
 
 // What a job shows: never 100 % before it has succeeded, nothing while nothing is known, and never going back.
 const reached = new Map();
@@ -20,6 +21,7 @@ export function shownPercent(job) {
 
 export function showDocument(kind, document_, isNew) {
   const places = shownFor(kind, document_.id);
+  const before = places[0]?.querySelector('[data-field="state"]')?.dataset.state;
   for (const place of places) {
     write(place, document_);
     if (kind === "host") showHost(place, document_);
@@ -27,7 +29,8 @@ export function showDocument(kind, document_, isNew) {
     if (kind === "job") showJob(place, document_);
   }
   if (kind === "job") countJob(document_);
-  if (isNew && places.length === 0) refreshList(kind);
+  const changed = before && before !== document_.state;
+  if ((isNew && places.length === 0) || (changed && kind !== "guest")) refreshList(kind);
 }
 
 export function showGone(kind, id) {
@@ -77,11 +80,19 @@ function countJob(job) {
   }
 }
 
-// A row that this page does not have yet: the server renders it, htmx puts it in.
+// What this page does not have yet, or shows in the wrong place: the server renders it, htmx puts it in.
 function refreshList(kind) {
-  const list = document.querySelector(`[data-live-list~="${kind}"]`);
-  if (!list || refreshing || !window.htmx) return;
-  refreshing = setTimeout(() => (refreshing = null), REFRESH_EVERY_MS);
-  setTimeout(() => window.htmx.trigger(list, "drover:refresh"), 300);
+  if (!document.querySelector(`[data-live-list~="${kind}"]`) || !window.htmx) return;
+  if (resting) {
+    missed = kind;
+    return;
+  }
+  setTimeout(() => {
+    const list = document.querySelector(`[data-live-list~="${kind}"]`);
+    if (list) window.htmx.trigger(list, "drover:refresh");
+  }, 300);
+  resting = setTimeout(() => {
+    [resting, kind, missed] = [null, missed, null];
+    if (kind) refreshList(kind);
+  }, REFRESH_EVERY_MS);
 }
-
