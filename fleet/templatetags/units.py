@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import ceil, floor
 from typing import Any
 
 from django import template
@@ -14,6 +15,8 @@ register = template.Library()
 
 #: Shown where nothing is known yet; never a made-up zero.
 NOTHING = "–"  # noqa: RUF001 - a real dash
+#: A guest that writes nearly as fast as the link carries will not get there by itself.
+CLOSE = 0.95
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -91,13 +94,17 @@ def done_share(part: Any) -> float:
 
 @register.filter
 def range_s(progress: Any) -> str:
-    """The time left as an honest range: "20 to 35 s"; a dash when it cannot be told."""
+    """The time left as an honest range: "20 to 35 s", "2 to 5 min"; a dash when it cannot be told."""
     if not progress or progress.get("eta_s_low") is None:
         return NOTHING
     low, high = progress["eta_s_low"], progress.get("eta_s_high")
     if high is None:
         return f"at least {seconds(low)}"
-    return f"about {seconds(high)}" if round(low) == round(high) else f"{seconds(low)} to {seconds(high)}"
+    size, unit = next(
+        (size, unit) for size, unit in ((1, "s"), (60, "min"), (3600, "h")) if unit == "h" or high < 90 * size
+    )
+    least, most = floor(low / size), ceil(high / size)
+    return f"about {most} {unit}" if least == most else f"{least} to {most} {unit}"
 
 
 @register.filter
@@ -105,7 +112,7 @@ def struggle(progress: Any) -> str:
     """Why a copy does not come to its end: the guest writes as fast as the link carries. Empty while it converges."""
     progress = progress or {}
     carried, written = progress.get("rate_bytes_s") or 0, progress.get("dirty_rate_bytes_s") or 0
-    if (progress.get("iteration") or 0) < 2 or not carried or written < carried:
+    if (progress.get("iteration") or 0) < 2 or not carried or written < CLOSE * carried:
         return ""
     slowed = progress.get("throttle_percent")
     more = f"Its CPUs are slowed down by {slowed} % so that it can." if slowed else "It may never finish like this."

@@ -1,5 +1,6 @@
 // Numbers as words, the same as fleet/templatetags/units.py writes them.
 export const NOTHING = "–";
+const CLOSE = 0.95;
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const STATE_WORDS = { shutoff: "shut off", powered_off: "powered off" };
 
@@ -41,13 +42,15 @@ export function range_s(progress) {
   const high = progress?.eta_s_high;
   if (missing(low)) return NOTHING;
   if (missing(high)) return `at least ${seconds(low)}`;
-  return Math.round(low) === Math.round(high) ? `about ${seconds(high)}` : `${seconds(low)} to ${seconds(high)}`;
+  const [size, unit] = high < 90 ? [1, "s"] : high < 5400 ? [60, "min"] : [3600, "h"];
+  const [least, most] = [Math.floor(low / size), Math.ceil(high / size)];
+  return least === most ? `about ${most} ${unit}` : `${least} to ${most} ${unit}`;
 }
 
 export function struggle(progress) {
   const carried = progress?.rate_bytes_s ?? 0;
   const written = progress?.dirty_rate_bytes_s ?? 0;
-  if ((progress?.iteration ?? 0) < 2 || !carried || written < carried) return "";
+  if ((progress?.iteration ?? 0) < 2 || !carried || written < CLOSE * carried) return "";
   const slowed = progress.throttle_percent;
   const more = slowed ? `Its CPUs are slowed down by ${slowed} % so that it can.` : "It may never finish like this.";
   return `Not converging: the guest writes ${rate(written)}, the link carries ${rate(carried)}. ${more}`;
