@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+WITHOUT_HOSTS = "not lab and not browser"
 #: What reads and writes rows side by side is tested on both databases.
 RACING = ("tests/fleet", "tests/migrations_app")
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "fast": (*PYTEST, "-n", "2", "-m", "not lab and not browser and not postgres"),
-    "postgres": (sys.executable, "-m", "tests.postgres", "--", *PYTEST, "-m", "not lab and not browser", *RACING),
+    "fast": (*PYTEST, "-n", "2", "-m", f"{WITHOUT_HOSTS} and not postgres"),
+    "postgres": (sys.executable, "-m", "tests.postgres", "--", *PYTEST, "-n", "2", "-m", WITHOUT_HOSTS, *RACING),
     "lab": (*PYTEST, "-m", "lab and not browser"),
     "browser": (*PYTEST, "-m", "browser"),
 }
