@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fleet.hypervisor import connect
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
-from fleet.hypervisor.facts import GuestEvent, HostAddress, HostLoad, PoolFacts
+from fleet.hypervisor.facts import GuestEvent, HostAddress, PoolFacts
 from fleet.hypervisor.interface import Hypervisor
 from fleet.hypervisor.pools import FOLDERS
 from fleet.inventory import samples
@@ -175,29 +175,24 @@ class Rounds:
 
     def _sample(self, watched: Watched, host: Hypervisor) -> float:
         load, statistics, now = host.load(), host.statistics(), time.monotonic()
-        columns = self._load_columns(watched, load)
-        watched.load = (now, load)
-        cpus = samples.guest_cpus(watched.guest_cpu, statistics, now)
-        watched.guest_cpu = {one.uuid: (now, one.cpu_time_ns) for one in statistics}
-        told = samples.worth_telling(watched.told_cpu, cpus)
-        if told or columns:
-            kept = {uuid: value for uuid, value in watched.told_cpu.items() if uuid not in told}
-            watched.told_cpu = kept | {uuid: value for uuid, value in told.items() if value is not None}
-            self._ledger.put(watched, load=columns, guest_cpus=told)
-        return _jittered(SAMPLE_EVERY_S)
-
-    def _load_columns(self, watched: Watched, load: HostLoad) -> dict[str, float | int]:
-        before = watched.load[1] if watched.load else None
-        used = max(watched.memory_mib - load.memory_free_mib, 0)
-        columns = samples.host_columns(
+        used_mib = max(watched.memory_mib - load.memory_free_mib, 0)
+        host_told = samples.worth_telling_of_host(
             watched.told_load,
-            percent=samples.cpu_percent(before, load),
-            used_mib=used,
+            percent=samples.cpu_percent(watched.load, load),
+            used_mib=used_mib,
             memory_mib=watched.memory_mib,
         )
-        if columns:
-            watched.told_load = (columns["cpu_percent"], int(columns["memory_used_mib"]))
-        return columns
+        cpus = samples.guest_cpus(watched.guest_cpu, statistics, now)
+        told = samples.worth_telling(watched.told_cpu, cpus)
+        watched.load, watched.guest_cpu = load, {one.uuid: (now, one.cpu_time_ns) for one in statistics}
+        if host_told:
+            watched.told_load = host_told
+            self._ledger.put(watched, load=dict(zip(("cpu_percent", "memory_used_mib"), host_told, strict=True)))
+        if told:
+            kept = {uuid: value for uuid, value in watched.told_cpu.items() if uuid not in told}
+            watched.told_cpu = kept | {uuid: value for uuid, value in told.items() if value is not None}
+            self._ledger.put(watched, guest_cpus=told)
+        return _jittered(SAMPLE_EVERY_S)
 
     def _inventory(self, watched: Watched, host: Hypervisor) -> float:
         facts = host.facts()

@@ -27,16 +27,20 @@ def cpu_percent(before: HostLoad | None, now: HostLoad) -> float | None:
     return round(100.0 * (total - idle) / total, 1) if total > 0 and 0 <= idle <= total else None
 
 
-def host_columns(
-    told: tuple[float, int] | None, *, percent: float | None, used_mib: int, memory_mib: int
-) -> dict[str, float | int]:
-    """The columns worth writing; empty when both numbers moved by less than their grain."""
-    percent = percent if percent is not None else told[0] if told else 0.0
-    if told:
-        near = abs(percent - told[0]) < HOST_CPU_GRAIN
-        if near and abs(used_mib - told[1]) <= memory_mib * HOST_MEMORY_GRAIN / 100:
-            return {}
-    return {"cpu_percent": percent, "memory_used_mib": used_mib}
+#: What a host's row was last told: percent of its CPUs (None before the second sample) and MiB used.
+Told = tuple[float | None, int]
+
+
+def worth_telling_of_host(told: Told | None, *, percent: float | None, used_mib: int, memory_mib: int) -> Told | None:
+    """The numbers to write; None when both moved by less than their grain."""
+    if told is None:
+        return percent, used_mib
+    known = told[0]
+    percent = known if percent is None else percent
+    moved = percent != known and (percent is None or known is None or abs(percent - known) >= HOST_CPU_GRAIN)
+    if not moved and abs(used_mib - told[1]) <= memory_mib * HOST_MEMORY_GRAIN / 100:
+        return None
+    return percent, used_mib
 
 
 def guest_cpus(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fleet.hypervisor.facts import GuestGlimpse, HostAddress, HostLoad
 from fleet.inventory.contact import Contact
+from fleet.inventory.samples import Told
 
 #: Libvirt UUID to name, state, reason, persistent.
 Picture = dict[str, tuple[str, str, str, bool]]
@@ -36,11 +37,11 @@ class Watched:
     stored: Picture | None = None
     #: Guests that want describing, by libvirt UUID.
     wanted: set[str] = field(default_factory=set)
-    #: Monotonic seconds and numbers of the last sample.
-    load: tuple[float, HostLoad] | None = None
+    #: The last sample; of guests with monotonic seconds.
+    load: HostLoad | None = None
     guest_cpu: dict[str, tuple[float, int]] = field(default_factory=dict)
-    #: What the rows were last told: percent of the host's CPUs and MiB; CPUs' worth per guest.
-    told_load: tuple[float, int] | None = None
+    #: What the rows were last told; CPUs' worth per guest.
+    told_load: Told | None = None
     told_cpu: dict[str, float] = field(default_factory=dict)
     unsubscribe: Callable[[], None] | None = None
     #: Monotonic seconds of the last answer.

@@ -35,19 +35,21 @@ def test_the_hosts_cpu(title: str, before: HostLoad | None, now: HostLoad, perce
 
 
 @pytest.mark.parametrize(
-    ("told", "percent", "used_mib", "columns"),
+    ("told", "percent", "used_mib", "telling"),
     [
-        (None, None, 100, {"cpu_percent": 0.0, "memory_used_mib": 100}),
+        (None, None, 100, (None, 100)),
+        ((None, 100), None, 100, None),
+        ((None, 100), 0.0, 100, (0.0, 100)),
         # Grains of a host with 10,000 MiB: 2 points of CPU, 100 MiB.
-        ((50.0, 1000), 51.9, 1100, {}),
-        ((50.0, 1000), 52.0, 1000, {"cpu_percent": 52.0, "memory_used_mib": 1000}),
-        ((50.0, 1000), None, 1101, {"cpu_percent": 50.0, "memory_used_mib": 1101}),
+        ((50.0, 1000), 51.9, 1100, None),
+        ((50.0, 1000), 52.0, 1000, (52.0, 1000)),
+        ((50.0, 1000), None, 1101, (50.0, 1101)),
     ],
 )
 def test_only_what_shows_is_written(
-    told: tuple[float, int] | None, percent: float | None, used_mib: int, columns: dict[str, float]
+    told: samples.Told | None, percent: float | None, used_mib: int, telling: samples.Told | None
 ) -> None:
-    assert samples.host_columns(told, percent=percent, used_mib=used_mib, memory_mib=10_000) == columns
+    assert samples.worth_telling_of_host(told, percent=percent, used_mib=used_mib, memory_mib=10_000) == telling
 
 
 def test_a_guests_cpu_is_its_time_over_the_time_that_passed() -> None:
