@@ -36,13 +36,13 @@ class Cast:
         self.db.refresh_from_db()
 
 
-def hear(host: Host, connection: FakeHost) -> None:
-    """Store what one host says now."""
-    collect.store_host(host_id=host.pk, host_facts=connection.facts(), pools=connection.pools())
+def hear(host: Host, connection: FakeHost) -> sightings.Changes:
+    """Store what one host says now; `collect.announce` would tell the pages."""
+    changes = collect.store_host(host_id=host.pk, host_facts=connection.facts(), pools=connection.pools())
     guests = connection.guests()
-    sightings.store_guests(
-        host_id=host.pk, glimpses=connection.glimpses(), details={guest.uuid: guest for guest in guests}
-    )
+    details = {guest.uuid: guest for guest in guests}
+    changes.add(sightings.store_guests(host_id=host.pk, glimpses=connection.glimpses(), details=details))
+    return changes
 
 
 def principal(role: Role | None, name: str = "", site: Site | None = None) -> Principal:

@@ -102,10 +102,14 @@ class Stream(AsyncWebsocketConsumer):
     async def _watch(self, principal: Principal) -> None:
         try:
             await self._tick(principal)
+        except OSError:
+            # The browser left while something was sent to it; `disconnect` comes next.
+            return
         except Exception as error:
             # Without the check nobody knows whether this person still may; the page comes back by itself.
             logger.warning("a live socket is closed, its owner could not be checked: %s", error)
-            await self.close(TRY_AGAIN)
+            with contextlib.suppress(OSError):
+                await self.close(TRY_AGAIN)
 
     async def _tick(self, principal: Principal) -> None:
         waited = 0.0
