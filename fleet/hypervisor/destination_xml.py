@@ -8,7 +8,6 @@ from lxml import etree
 
 from fleet.hypervisor.domain_xml import parse
 
-
 #: Addresses that every host has: a console may go on listening there.
 _EVERYWHERE = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})  # noqa: S104 - read, never bound
 

@@ -248,7 +248,7 @@ class GuestEvent:
 
 
 def dump(value: Any) -> dict[str, Any]:
-    """A fact as plain JSON-able values (tuples become lists)."""
+    """A fact as plain values that JSON can store (it makes lists of the tuples)."""
     return dataclasses.asdict(value)
 
 
@@ -266,10 +266,10 @@ def load(kind: type[Value], document: dict[str, Any]) -> Value:
 
 def _revive(hint: Any, value: Any) -> Any:
     if isinstance(value, dict) and not dataclasses.is_dataclass(hint):
-        return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+        return {key: tuple(item) if isinstance(item, list | tuple) else item for key, item in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return load(hint, value)  # type: ignore[arg-type]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         item_hint = (get_args(hint) or (Any,))[0]
         return tuple(_revive(item_hint, item) for item in value)
     return value
