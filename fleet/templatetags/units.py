@@ -116,7 +116,8 @@ def struggle(progress: Any) -> str:
         return ""
     slowed = progress.get("throttle_percent")
     more = f"Its CPUs are slowed down by {slowed} % so that it can." if slowed else "It may never finish like this."
-    return f"Not converging: the guest writes {rate(written)}, the link carries {rate(carried)}. {more}"
+    how = "Hardly" if written < carried else "Not"
+    return f"{how} converging: the guest writes {rate(written)}, the link carries {rate(carried)}. {more}"
 
 
 @register.simple_tag

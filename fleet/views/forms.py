@@ -49,7 +49,7 @@ class HostForm(LookMixin, forms.Form):
     name = forms.CharField(max_length=100, help_text="What you call it, for example alpha.")
     address = forms.CharField(max_length=253, help_text="DNS name or IP address.")
     transport = forms.ChoiceField(
-        choices=allowed_transports,
+        choices=lambda: [(name, name) for name, _ in allowed_transports()],
         help_text="tls needs libvirt's certificates on the host, ssh a login for Drover's key.",
     )
     port = forms.IntegerField(required=False, min_value=1, max_value=65535, help_text="Empty: the transport's own.")

@@ -41,7 +41,7 @@ def home(request: Request) -> HttpResponse:
             "doubled": doubled(principal),
             "troubled": _troubled(jobs),
             "running": jobs.filter(state__in=UNFINISHED),
-            "recent": jobs.exclude(state__in=UNFINISHED)[:6],
+            "recent": jobs.exclude(state__in=UNFINISHED).order_by("-finished_at")[:6],
             "suggestion": _suggestion(principal, hosts),
         },
     )

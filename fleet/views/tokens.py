@@ -24,9 +24,10 @@ from fleet.views.forms import TokenForm
 def tokens(request: Request) -> HttpResponse:
     """The person's tokens (everybody's for an admin), and a form for a new one whose text is shown this once."""
     principal, text = person(request), ""
-    form = TokenForm(request.POST or None, sites=principal.restrict(Site.objects.all(), "pk"))
-    if request.method == "POST" and form.is_valid():
-        text = _issue(request, form)
+    sites = principal.restrict(Site.objects.all(), "pk")
+    form = TokenForm(request.POST or None, sites=sites)
+    if request.method == "POST" and form.is_valid() and (text := _issue(request, form)):
+        form = TokenForm(sites=sites)
     context = {"form": form, "rows": token_flows.visible(principal), "text": text}
     return render(request, "fleet/tokens.html", context, status=422 if form.errors else 200)
 

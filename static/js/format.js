@@ -53,7 +53,8 @@ export function struggle(progress) {
   if ((progress?.iteration ?? 0) < 2 || !carried || written < CLOSE * carried) return "";
   const slowed = progress.throttle_percent;
   const more = slowed ? `Its CPUs are slowed down by ${slowed} % so that it can.` : "It may never finish like this.";
-  return `Not converging: the guest writes ${rate(written)}, the link carries ${rate(carried)}. ${more}`;
+  const how = written < carried ? "Hardly" : "Not";
+  return `${how} converging: the guest writes ${rate(written)}, the link carries ${rate(carried)}. ${more}`;
 }
 
 export function ago(milliseconds) {

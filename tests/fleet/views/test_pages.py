@@ -148,12 +148,13 @@ def test_two_running_sightings_during_a_migration_are_no_alarm(cast, as_):
 
 def test_lists_filter_and_sort_by_their_address(cast, as_):
     client = as_(Role.VIEWER)
-    Guest.objects.filter(pk=cast.db.pk).update(tags=["prod"])
+    Guest.objects.filter(pk=cast.db.pk).update(tags=["prod", "bücher"])
     for query, shown, hidden in (
         ("q=we", "web", "db"),
         ("q=pro", "db", "web"),
         ("tag=prod", "db", "web"),
-        ("tag=pro", "", "web"),
+        ("tag=pro", "", "db"),
+        ("tag=b%C3%BCcher", "db", "web"),
         ("state=shutoff", "", "web"),
         ("host=alpha&q=db", "db", "web"),
         ("site=south", "", "web"),

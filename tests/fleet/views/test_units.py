@@ -38,6 +38,11 @@ CASES = [
     ("struggle", {"iteration": 5, "rate_bytes_s": 2**21, "dirty_rate_bytes_s": 2**20}, ""),
     (
         "struggle",
+        {"iteration": 5, "rate_bytes_s": 100 * 2**20, "dirty_rate_bytes_s": 96 * 2**20},
+        "Hardly converging: the guest writes 96 MiB/s, the link carries 100 MiB/s. It may never finish like this.",
+    ),
+    (
+        "struggle",
         {"iteration": 5, "rate_bytes_s": 2**20, "dirty_rate_bytes_s": 2**21, "throttle_percent": 40},
         "Not converging: the guest writes 2 MiB/s, the link carries 1 MiB/s. "
         "Its CPUs are slowed down by 40 % so that it can.",
