@@ -36,7 +36,8 @@ class Lane:
         self._errands: dict[Hashable, Errand] = {}
         self._due: dict[Hashable, float] = {}
         self._busy: dict[Hashable, float] = {}
-        self._rung: set[Hashable] = set()
+        #: Keys that were armed or rung while busy, and when they are due after that.
+        self._rung: dict[Hashable, float] = {}
         self._numbers = itertools.count()
         self._threads = 0
         #: When the thread that watches the clock wakes up; the others wait for a word.
@@ -48,7 +49,7 @@ class Lane:
         with self._changed:
             self._errands[key] = errand
             if key in self._busy:
-                self._rung.add(key)
+                self._rung[key] = time.monotonic() + in_s
             else:
                 self._push(key, time.monotonic() + in_s)
                 self._changed.notify()
@@ -59,7 +60,7 @@ class Lane:
         due = time.monotonic() + in_s
         with self._changed:
             if key in self._busy:
-                self._rung.add(key)
+                self._rung[key] = min(due, self._rung.get(key, due))
             elif key in self._errands and self._due.get(key, 0.0) > due:
                 self._push(key, due)
                 self._changed.notify()
@@ -69,7 +70,7 @@ class Lane:
         with self._changed:
             self._errands.pop(key, None)
             self._due.pop(key, None)
-            self._rung.discard(key)
+            self._rung.pop(key, None)
 
     def close(self) -> None:
         """Start nothing more; threads end with what they do."""
@@ -153,11 +154,11 @@ class Lane:
 
     def _done(self, key: Hashable, again_in_s: float | None) -> None:
         del self._busy[key]
+        rung = self._rung.pop(key, None)
         if key not in self._errands:
-            self._rung.discard(key)
-        elif key in self._rung:
-            self._rung.discard(key)
-            self._push(key, time.monotonic())
+            return
+        if rung is not None:
+            self._push(key, rung)
         elif again_in_s is not None:
             self._push(key, time.monotonic() + again_in_s)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import sys
 import time
@@ -38,7 +39,7 @@ def test_a_migration_with_virsh_is_followed_to_its_new_host(drover: Installation
 
 
 def test_a_hung_host_shows_as_unreachable_and_holds_up_nobody(drover: Installation, real_lab: Lab) -> None:
-    real_lab.stop("beta")
+    real_lab.kill("beta", daemon=True, number=signal.SIGSTOP)
     stopped = time.monotonic()
     try:
         for state, verb in (("paused", "suspend"), ("running", "resume")) * 2:
@@ -49,7 +50,7 @@ def test_a_hung_host_shows_as_unreachable_and_holds_up_nobody(drover: Installati
         assert "answer" in drover.host("beta")["state_text"]
         assert drover.host("alpha")["state"] == "up"
     finally:
-        real_lab.cont("beta")
+        real_lab.kill("beta", daemon=True, number=signal.SIGCONT)
     until(lambda: drover.host("beta")["state"] == "up", 25, "beta is up again")
     assert drover.host("beta")["state_text"] == ""
 
@@ -60,6 +61,7 @@ def test_a_restarted_libvirtd_is_heard_again(drover: Installation, real_lab: Lab
     until(lambda: drover.host("alpha")["state"] == "up", 25, "alpha is up")
     real_lab.virsh("alpha", "suspend", "web1")
     shows(drover, "web1", "paused", within_s=5)
+    real_lab.virsh("alpha", "resume", "web1")
 
 
 def test_two_watchers_split_the_hosts_and_one_takes_over_from_a_dead_one(drover: Installation, real_lab: Lab) -> None:
@@ -70,6 +72,7 @@ def test_two_watchers_split_the_hosts_and_one_takes_over_from_a_dead_one(drover:
         until(lambda: _leased(drover).count("second") == 3, SILENT_S, "the second has everything")
         real_lab.virsh("alpha", "suspend", "web1")
         shows(drover, "web1", "paused", within_s=5)
+        real_lab.virsh("alpha", "resume", "web1")
     finally:
         drover.start("watcher", sys.executable, "manage.py", "watcher")
         drover.programs["watcher2"].terminate()

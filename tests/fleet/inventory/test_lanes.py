@@ -85,6 +85,19 @@ def test_a_bell_brings_a_later_errand_forward(lane: Lane) -> None:
     assert ran.wait(5)
 
 
+def test_an_errand_that_arms_itself_for_later_runs_later(lane: Lane) -> None:
+    times: list[float] = []
+
+    def errand() -> None:
+        times.append(time.monotonic())
+        if len(times) < 3:
+            lane.arm("a", errand, in_s=0.1)
+
+    lane.arm("a", errand)
+    until(lambda: len(times) == 3)
+    assert all(later - earlier >= 0.1 for earlier, later in itertools.pairwise(times))
+
+
 def test_nothing_runs_for_a_key_that_was_disarmed(lane: Lane) -> None:
     ran, other = threading.Event(), threading.Event()
     lane.arm("a", ran.set, in_s=0.05)

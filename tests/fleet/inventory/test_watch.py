@@ -126,6 +126,18 @@ def test_one_hung_host_slows_no_other(stored: Callable[[str], Host], hosts: Fake
     hosts.hosts["alpha"].faults.clear()
 
 
+def test_a_silent_host_is_not_hammered(stored: Callable[[str], Host], hosts: FakeFleet, start: Start) -> None:
+    stored("alpha"), stored("beta")
+    hosts.hosts["alpha"].faults.unreachable()
+    watcher = start()
+    until(lambda: Host.objects.get(name="alpha").contact == Host.Contact.UNREACHABLE)
+    beta = next(one for one in watcher.hosts.values() if one.address.name == "beta")
+    asked, looks = len(hosts.hosts["alpha"].calls), beta.looks
+    until(lambda: beta.looks >= looks + 10)
+    # A second, in which the longest pause (0.2 s here) allows 5 tries, give or take the jitter.
+    assert 1 <= len(hosts.hosts["alpha"].calls) - asked <= 12
+
+
 def test_another_machine_at_the_address_is_not_taken_for_the_host(
     stored: Callable[[str], Host], hosts: FakeFleet, start: Start
 ) -> None:
