@@ -98,6 +98,6 @@ def _filtered(rows: Any, request: Request) -> GuestQuerySet:
     if site := chosen.get("site"):
         rows = rows.filter(host__site__slug=site)
     if tag := chosen.get("tag"):
-        # Tags are a list of words in JSON; the quotes make it the whole word. SQLite keeps other letters than ASCII escaped.
+        # Tags are a list of words in JSON; the quotes make it the whole word. SQLite keeps ü as \\u00fc.
         rows = rows.filter(Q(tags__icontains=f'"{tag}"') | Q(tags__icontains=json.dumps(tag)))
     return rows
