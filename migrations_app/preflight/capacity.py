@@ -10,6 +10,7 @@ from migrations_app.preflight.situation import Check, Situation, block
 #: What QEMU itself needs beside the guest's memory, by rule of thumb of the field (Nova reserves about as much).
 QEMU_OVERHEAD_MIB = 64
 
+_WORDS = {HostState.MAINTENANCE: "in maintenance", HostState.POWERED_OFF: "powered off"}
 _HOST_REMEDIES = {
     HostState.UNREACHABLE: "Bring the host back, or choose another.",
     HostState.MAINTENANCE: "Leave maintenance on it first, or choose another.",
@@ -24,12 +25,12 @@ def check(situation: Situation) -> Iterator[Check]:
         yield block("same_host", destination.name, f"{guest.name} is on {destination.name} already.", "Choose another.")
         return
     if destination.state is not HostState.UP:
-        text = destination.state.value.replace("_", " ")
+        text = _WORDS.get(destination.state, destination.state.value)
         yield block(
             "host_not_up", destination.name, f"{destination.name} is {text}.", _HOST_REMEDIES[destination.state]
         )
     if source.state in {HostState.UNREACHABLE, HostState.POWERED_OFF}:
-        text = source.state.value.replace("_", " ")
+        text = _WORDS.get(source.state, source.state.value)
         yield block("source_not_up", source.name, f"{source.name}, where {guest.name} is, is {text}.")
     if guest.state not in {GuestState.RUNNING, GuestState.PAUSED}:
         yield block(

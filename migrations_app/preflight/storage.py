@@ -62,7 +62,8 @@ def _copy(situation: Situation, disk: DiskFacts) -> Planned:
         return stays, [_no_pool(situation, disk)]
     home = pool_of(situation.source, disk)
     if home is not None and proven_shared(situation, home, pool):
-        text = f"{disk.target} lies in {home.path} on {situation.source.name}, which is {pool.path} on the destination."
+        there = situation.destination.name
+        text = f"{disk.target} lies in {home.path} on {situation.source.name}, which is {pool.path} on {there}."
         remedy = "Mount the folder at the same path on both hosts, or choose a target pool elsewhere."
         return stays, [block("same_folder_other_path", disk.target, text, remedy)]
     path = str(PurePosixPath(pool.path) / PurePosixPath(disk.source).name)
