@@ -59,7 +59,7 @@ CHECKS: list[tuple[str, Callable[[], str]]] = [
     ("migrations", manage("makemigrations", "--check", "--dry-run")),
     ("api", api_description),
     ("compose", tool("python", "-m", "tests.operate.compose")),
-    ("types", tool("mypy", ".")),
+    ("types", tool("mypy", "--no-incremental", ".")),
 ]
 
 
