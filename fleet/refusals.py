@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-class Refused(Exception):  # noqa: N818 - it is the word the pages use
+class Refused(Exception):
     """A wish that was turned down before anything changed.
 
     `code` is stable for programs, `text` is for people, `remedy` says what would help, `field` names the input,

@@ -12,14 +12,20 @@ MOST_BEFORE_VERIFY = 99.0
 OPTIMISTIC, PESSIMISTIC = 0.8, 1.6
 
 
-def measure(sample: JobSample, *, before: dict[str, Any], heard_at: str) -> dict[str, Any]:
-    """The progress document of `fleet.jobs.progress`; the percentage never runs backwards."""
-    total = sample.memory_total_bytes + sample.disk_total_bytes
-    remaining = sample.memory_remaining_bytes + sample.disk_remaining_bytes
+def measure(
+    sample: JobSample, *, before: dict[str, Any], heard_at: str, expected_memory_bytes: int = 0
+) -> dict[str, Any]:
+    """The progress document of `fleet.jobs.progress`; the percentage never runs backwards.
+
+    While disks are copied libvirt does not count the memory yet; `expected_memory_bytes` stands in for it.
+    """
+    ahead = 0 if sample.memory_total_bytes else expected_memory_bytes
+    total = sample.memory_total_bytes + sample.disk_total_bytes + ahead if _counts(sample) else 0
+    remaining = sample.memory_remaining_bytes + sample.disk_remaining_bytes + ahead
     # Re-sent pages count as sent, not as done: done is what need not be sent any more.
     done = max(total - remaining, 0)
     percent = min(100 * done / total, MOST_BEFORE_VERIFY) if total else None
-    rate = sample.memory_rate_bytes_s or sample.disk_rate_bytes_s
+    rate = sample.memory_rate_bytes_s or sample.disk_rate_bytes_s or _disk_rate(sample, before)
     low, high = eta(remaining, rate, sample.dirty_rate_bytes_s)
     return before | {
         "percent": _never_back(percent, before.get("percent")),
@@ -37,6 +43,19 @@ def measure(sample: JobSample, *, before: dict[str, Any], heard_at: str) -> dict
         "elapsed_ms": sample.elapsed_ms,
         "heard_at": heard_at,
     }
+
+
+def _counts(sample: JobSample) -> bool:
+    return bool(sample.memory_total_bytes or sample.disk_total_bytes)
+
+
+def _disk_rate(sample: JobSample, before: dict[str, Any]) -> int:
+    """libvirt tells no rate of mirrored disks: what was done since the last look, over the time between."""
+    disks, elapsed_ms = before.get("disks"), before.get("elapsed_ms") or 0
+    if not disks or not sample.disk_total_bytes or sample.elapsed_ms <= elapsed_ms:
+        return int(before.get("rate_bytes_s") or 0) if sample.disk_remaining_bytes else 0
+    done = sample.disk_total_bytes - sample.disk_remaining_bytes - disks["done"]
+    return max(round(done * 1000 / (sample.elapsed_ms - elapsed_ms)), 0)
 
 
 def eta(remaining_bytes: int, rate_bytes_s: int, dirty_bytes_s: int) -> tuple[int | None, int | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +46,34 @@ class Reporter:
         self.job = Job.objects.for_documents().select_related("guest__host", "host").get(pk=lease.job_id)
         self._steps = {step.name: step for step in self.job.steps.all()}
         self._sites = live.job_sites(self.job)
+        #: Steps written since the last message, whose times the database set.
+        self._changed: set[int] = set()
+        self._together = False
 
     def report(self, progress: dict[str, Any] | None = None) -> list[JobCommand]:
         """Store progress and heartbeat, tell the pages, and return what operators want; raises LeaseLost."""
         if progress is not None:
             self.job.progress = progress
         self._write()
+        return self.wishes()
+
+    def wishes(self) -> list[JobCommand]:
+        """What operators want and nobody has dealt with yet."""
         return list(JobCommand.objects.filter(job_id=self.job.pk, handled_at__isnull=True))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is written in the block is one transaction and one message; raises LeaseLost at its end.
+
+        Other rows the block changes are fenced by the lease that way too.
+        """
+        with transaction.atomic():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
+            self._write()
 
     def start(self, name: str, detail: str = "") -> None:
         """Enter a step; the steps before it that still run are done."""
@@ -96,8 +119,17 @@ class Reporter:
         if state in {StepState.DONE, StepState.FAILED, StepState.SKIPPED}:
             now["finished_at"] = Now()
         JobStep.objects.filter(pk=step.pk).update(**now)
-        for key, value in JobStep.objects.filter(pk=step.pk).values("started_at", "finished_at").get().items():
-            setattr(step, key, value)
+        self._changed.add(step.pk)
+
+    def _read_times(self) -> None:
+        rows = JobStep.objects.filter(pk__in=self._changed).order_by()
+        times = {
+            pk: (started, finished) for pk, started, finished in rows.values_list("pk", "started_at", "finished_at")
+        }
+        for step in self._steps.values():
+            if step.pk in times:
+                step.started_at, step.finished_at = times[step.pk]
+        self._changed.clear()
 
     def _prove(self) -> None:
         # Locked, so that nobody takes the job over between the proof and what follows in this transaction.
@@ -105,7 +137,11 @@ class Reporter:
             raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
 
     def _write(self) -> None:
+        if self._together:
+            return
         with transaction.atomic():
+            if self._changed:
+                self._read_times()
             held = self.lease.rows().update(
                 progress=self.job.progress,
                 stage=self.job.stage,

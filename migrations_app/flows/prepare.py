@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from fleet.hypervisor import destination_xml
@@ -12,7 +12,7 @@ from fleet.hypervisor.facts import GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app.flows import situations
+from migrations_app.flows import folders, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
@@ -22,13 +22,26 @@ from migrations_app.preflight.situation import DiskAction, DiskPlan
 _ATTEMPTS = 3
 
 
-def check(errand: Errand) -> tuple[GuestFacts, Findings]:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Both hosts on their way to an answer."""
+
+    here: Future[tuple[GuestFacts, tuple[PoolFacts, ...]]]
+    there: Future[tuple[HostLoad, tuple[PoolFacts, ...], str]]
+
+
+def ask(errand: Errand) -> Asking:
+    """Ask both hosts side by side; neither touches the database nor changes anything there."""
+    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="check")
+    asking = Asking(here=pool.submit(_ask_source, errand), there=pool.submit(_ask_destination, errand))
+    pool.shutdown(wait=False)
+    return asking
+
+
+def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     """The same checks as at the start, on what the hosts say now; raises Refused or HypervisorError."""
-    # Both hosts are asked side by side: the checks must not cost a round trip each.
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="check") as pool:
-        there = pool.submit(_ask_destination, errand)
-        guest, pools_here = _ask_source(errand)
-        load, pools_there, leftover = there.result()
+    guest, pools_here = asking.here.result()
+    load, pools_there, leftover = asking.there.result()
     if leftover in {GuestState.RUNNING, GuestState.PAUSED}:
         raise Refused(
             f"{errand.name} is {leftover} on {errand.destination_row.name} already.",
@@ -40,16 +53,15 @@ def check(errand: Errand) -> tuple[GuestFacts, Findings]:
     destination_row = errand.destination_row
     reserved = situations.reserved_mib([destination_row.pk], without=errand.migration.pk).get(destination_row.pk, 0)
     destination = situations.view(destination_row, reserved)
-    findings = survey(
-        Situation(
-            guest=guest,
-            source=replace(source, pools=pools_here),
-            destination=replace(destination, pools=pools_there, memory_free_mib=load.memory_free_mib),
-            options=errand.options,
-            storage=errand.migration.storage,
-            cpu_verdict=verdict,
-        )
+    situation = Situation(
+        guest=guest,
+        source=replace(source, pools=pools_here),
+        destination=replace(destination, pools=pools_there, memory_free_mib=load.memory_free_mib),
+        options=errand.options,
+        storage=errand.migration.storage,
+        cpu_verdict=verdict,
     )
+    findings = survey(folders.settled(errand, situation))
     if not findings.allowed:
         blocking = findings.blocking()
         raise Refused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from fleet.hypervisor.errors import GuestNotFound, HypervisorError
@@ -49,19 +50,36 @@ def _work(lease: leases.Lease) -> None:
     if errand.migration.call_entered_at is not None:
         _adopt(errand)
     elif errand.pen.job.state == JobState.QUEUED:
-        text = f"Moving {errand.name} from {errand.migration.source_name} to {errand.migration.destination_name}"
-        worker = {"worker": lease.owner}
-        if lifecycle.advance(lease.job_id, JobState.RUNNING, lease=lease, code="started", message=text, data=worker):
-            _begin(errand)
+        # Both hosts answer while the rows are written: what is not needed for the answer must not wait for it.
+        asking = prepare.ask(errand)
+        if _started(errand):
+            _begin(errand, asking)
     else:
         errand.pen.say("taken.over", "The worker before died before libvirt was called; starting afresh")
         clean_up.after_staying(errand)
-        _begin(errand)
+        errand.pen.start(steps.CHECK)
+        _begin(errand, prepare.ask(errand))
 
 
-def _begin(errand: Errand) -> None:
+def _started(errand: Errand) -> bool:
+    text = f"Moving {errand.name} from {errand.migration.source_name} to {errand.migration.destination_name}"
+    with transaction.atomic():
+        done = lifecycle.advance(
+            errand.migration.pk,
+            JobState.RUNNING,
+            lease=errand.lease,
+            code="started",
+            message=text,
+            data={"worker": errand.lease.owner},
+        )
+        if done:
+            errand.pen.start(steps.CHECK)
+    return done
+
+
+def _begin(errand: Errand, asking: prepare.Asking) -> None:
     try:
-        order = _get_ready(errand)
+        order = _get_ready(errand, asking)
     except Cancelled:
         clean_up.after_staying(errand)
         settle.end(errand, JobState.CANCELLED, _nothing_happened(errand, "cancelled", "Cancelled before it began."))
@@ -85,27 +103,27 @@ def _begin(errand: Errand) -> None:
     settle.settle(errand, course)
 
 
-def _get_ready(errand: Errand) -> MigrationOrder:
+def _get_ready(errand: Errand, asking: prepare.Asking) -> MigrationOrder:
     pen = errand.pen
-    pen.start(steps.CHECK)
-    _, findings = prepare.check(errand)
+    _, findings = prepare.check(errand, asking)
     for found in findings.checks:
         if found.severity == "warn":
             pen.say(f"check.{found.code}", found.message, level=JobEvent.Level.WARNING)
-    _stop_if_cancelled(errand)
     if findings.storage != errand.migration.storage:
         _correct_storage(errand, findings.storage)
     if findings.copies:
+        _stop_if_cancelled(errand)
         pen.start(steps.PREPARE, "Making thin volumes at the destination")
-    else:
-        pen.end(steps.CHECK, StepState.DONE)
-        pen.end(steps.PREPARE, StepState.SKIPPED, "Nothing to prepare: the disks are shared.")
     paths = prepare.make_volumes(errand, findings)
     order = prepare.order(errand, findings, paths)
     _stop_if_cancelled(errand)
-    # Important: from here on a worker that takes over must ask the hosts and never start again by itself.
-    Migration.objects.filter(pk=errand.migration.pk).update(call_entered_at=Now())
-    pen.start(steps.DISKS if findings.copies else steps.MEMORY)
+    with pen.together():
+        # Important: from here on a worker that takes over must ask the hosts and never start again by itself.
+        Migration.objects.filter(pk=errand.migration.pk).update(call_entered_at=Now())
+        if not findings.copies:
+            pen.end(steps.PREPARE, StepState.SKIPPED, "Nothing to prepare: the disks are shared.")
+            pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
+        pen.start(steps.DISKS if findings.copies else steps.MEMORY)
     return order
 
 
@@ -117,7 +135,7 @@ def _correct_storage(errand: Errand, storage: str) -> None:
 
 
 def _stop_if_cancelled(errand: Errand) -> None:
-    for command in errand.pen.report():
+    for command in errand.pen.wishes():
         if command.kind == JobCommand.Kind.CANCEL:
             errand.pen.settle(command, "cancelled before libvirt was asked to move the guest")
             raise Cancelled

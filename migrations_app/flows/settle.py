@@ -49,18 +49,20 @@ def settle(errand: Errand, course: Course) -> None:
 
 def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
     numbers = _completed(errand) or course.last
-    _tell_pause(errand, numbers)
-    errand.pen.start(steps.VERIFY)
+    with errand.pen.together():
+        _tell_pause(errand, numbers)
+        errand.pen.start(steps.VERIFY)
     arrived_at = timezone.now()
     _keep_autostart(errand)
     left_behind = clean_up.after_arrival(errand)
     proof = receipt(errand, course, numbers, answers, arrived_at=arrived_at, left_behind=left_behind)
     with transaction.atomic():
-        errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
-        errand.pen.end(steps.CLEAN_UP, StepState.DONE)
-        _skip_waiting(errand)
+        with errand.pen.together():
+            errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
+            errand.pen.end(steps.CLEAN_UP, StepState.DONE)
+            _skip_waiting(errand)
+            errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
-        errand.pen.report(_whole(errand, numbers))
         Migration.objects.filter(pk=errand.migration.pk).update(receipt=proof)
         done = lifecycle.advance(
             errand.migration.pk,
@@ -73,6 +75,9 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
         )
         if done:
             _audit(errand, "succeeded", errand.migration.destination_name)
+            # After the job's own ending, which people wait for.
+            live.host_changed(errand.destination_row.pk)
+            live.host_changed(errand.source_row.pk)
 
 
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
@@ -205,8 +210,6 @@ def _store_arrival(errand: Errand, answers: Answers) -> None:
     Sighting.objects.update_or_create(guest=guest, host=destination, defaults={"state": state, "reason": ""})
     # Both hosts' documents count their guests.
     Host.objects.filter(pk__in=[destination.pk, errand.source_row.pk]).update(version=F("version") + 1)
-    live.host_changed(destination.pk)
-    live.host_changed(errand.source_row.pk)
 
 
 def _whole(errand: Errand, numbers: JobSample | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
@@ -44,7 +44,6 @@ class Course:
     #: Around libvirt's call; None for a migration that another worker began.
     entered_at: datetime | None = None
     returned_at: datetime | None = None
-    iterations: list[int] = field(default_factory=list)
 
 
 def carry(errand: Errand, order: MigrationOrder) -> Course:
@@ -118,6 +117,7 @@ class _Watch:
         self.began = self.moved = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
+        self.next_pass, self.throttle = 2, 0
         if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
 
@@ -167,10 +167,25 @@ class _Watch:
             stage = steps.SWITCH_OVER
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
-        if sample.iteration and sample.iteration not in self.course.iterations:
-            self.course.iterations.append(sample.iteration)
-        heard = rfc3339(timezone.now()) or ""
-        return measures.measure(sample, before=self.errand.pen.job.progress, heard_at=heard)
+        self._narrate(sample)
+        return measures.measure(
+            sample,
+            before=self.errand.pen.job.progress,
+            heard_at=rfc3339(timezone.now()) or "",
+            expected_memory_bytes=self.errand.migration.memory_mib << 20,
+        )
+
+    def _narrate(self, sample: JobSample) -> None:
+        """The log tells passes 2, 4, 8 ... and every step of throttling: enough to follow, little to read."""
+        if sample.iteration >= self.next_pass:
+            self.next_pass = 2 * sample.iteration
+            left, writes = _mib(sample.memory_remaining_bytes), _mib(sample.dirty_rate_bytes_s)
+            text = f"Memory pass {sample.iteration}: {left} left, the guest writes {writes}/s"
+            self.errand.pen.say("memory.pass", text, data={"iteration": sample.iteration})
+        if sample.auto_converge_throttle > self.throttle:
+            self.throttle = sample.auto_converge_throttle
+            text = f"The guest's CPUs are slowed down by {self.throttle} % so that the copy can finish"
+            self.errand.pen.say("throttled", text, level=JobEvent.Level.WARNING, data={"percent": self.throttle})
 
     def _obey(self, command: JobCommand) -> None:
         if command.kind == JobCommand.Kind.CANCEL and self._abort("cancel"):
@@ -195,3 +210,7 @@ class _Watch:
             return False
         self.course.gave_up = why
         return True
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.0f} MiB"

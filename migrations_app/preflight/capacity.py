@@ -11,6 +11,11 @@ from migrations_app.preflight.situation import Check, Situation, block
 QEMU_OVERHEAD_MIB = 64
 
 _WORDS = {HostState.MAINTENANCE: "in maintenance", HostState.POWERED_OFF: "powered off"}
+_WORDS = {
+    HostState.UNREACHABLE: "unreachable",
+    HostState.MAINTENANCE: "in maintenance",
+    HostState.POWERED_OFF: "powered off",
+}
 _HOST_REMEDIES = {
     HostState.UNREACHABLE: "Bring the host back, or choose another.",
     HostState.MAINTENANCE: "Leave maintenance on it first, or choose another.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import PurePosixPath
 
 from fleet.hypervisor.facts import DiskFacts, PoolFacts
@@ -27,7 +28,7 @@ def plan(situation: Situation) -> tuple[tuple[DiskPlan, ...], list[Check]]:
         planned, found = _disk(situation, disk)
         plans.append(planned)
         checks += found
-    checks += _room(situation, plans)
+    checks += _room(situation, plans) + _unsettled_warnings(situation)
     return tuple(plans), checks
 
 
@@ -112,12 +113,56 @@ def _is_shared(situation: Situation, disk: DiskFacts) -> bool:
     return here is not None and there is not None and proven_shared(situation, here, there)
 
 
-def proven_shared(situation: Situation, here: PoolFacts, there: PoolFacts) -> bool:
-    """Whether two pools are one: the same network source, or each host sees the other's marker volume."""
+class Folder(StrEnum):
+    """Whether two pools are one folder."""
+
+    SHARED = "shared"
+    APART = "apart"
+    #: Not every host has put its marker there and looked for the other's yet.
+    UNKNOWN = "unknown"
+
+
+def relation(situation: Situation, here: PoolFacts, there: PoolFacts) -> Folder:
+    """The same network source, or each host sees the other's marker volume: shared. Half a proof is none."""
     if here.source and here.source == there.source:
-        return True
-    both = {situation.source.facts.uuid, situation.destination.facts.uuid}
-    return both <= set(here.markers) and both <= set(there.markers)
+        return Folder.SHARED
+    source, destination = situation.source.facts.uuid, situation.destination.facts.uuid
+    both = {source, destination}
+    if both <= set(here.markers) and both <= set(there.markers):
+        return Folder.SHARED
+    looked = source in here.markers and destination in there.markers
+    strangers = destination not in here.markers and source not in there.markers
+    return Folder.APART if looked and strangers else Folder.UNKNOWN
+
+
+def proven_shared(situation: Situation, here: PoolFacts, there: PoolFacts) -> bool:
+    """Whether two pools are proven to be one folder."""
+    return relation(situation, here, there) is Folder.SHARED
+
+
+def unsettled(situation: Situation) -> list[tuple[PoolFacts, PoolFacts]]:
+    """Pairs of pools over the same path that hold disks of the guest and are neither proven shared nor apart."""
+    pairs = [
+        (here, there)
+        for disk in situation.guest.disks
+        if disk.kind == "file" and disk.source
+        for here, there in [(pool_of(situation.source, disk), pool_of(situation.destination, disk))]
+        if here is not None and there is not None and relation(situation, here, there) is Folder.UNKNOWN
+    ]
+    return list({(here.name, there.name): (here, there) for here, there in pairs}.values())
+
+
+def _unsettled_warnings(situation: Situation) -> list[Check]:
+    """Only while nobody has asked the hosts themselves: the worker does before it copies anything."""
+    return [
+        warn(
+            "folder_unsettled",
+            here.name,
+            f"Whether {situation.source.name} and {situation.destination.name} see the same {here.path} is not known "
+            "yet; it is found out before anything is copied.",
+        )
+        for here, there in unsettled(situation)
+    ]
 
 
 def _cache_warning(disk: DiskFacts) -> list[Check]:

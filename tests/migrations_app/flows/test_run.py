@@ -69,9 +69,7 @@ def test_messages_carry_rising_numbers_and_end_with_the_terminal_state(
     thread.join(20)
 
     told = [
-        message["document"]
-        for topic, message in messages
-        if topic == f"job:{job.pk}" and message["type"] == "update"
+        message["document"] for topic, message in messages if topic == f"job:{job.pk}" and message["type"] == "update"
     ]
     numbers = [document["seq"] for document in told]
     assert numbers == sorted(numbers)
@@ -123,6 +121,25 @@ def test_a_file_of_somebody_elses_is_never_overwritten_nor_removed(committed_cas
 
     assert beta.volume(path) is not None
     assert beta.volume(made[0]) is None
+
+
+def test_a_folder_nobody_has_looked_into_yet_is_settled_before_anything_is_copied(
+    committed_cast: Cast, moving: Moving
+) -> None:
+    cast = committed_cast
+    for name in ("alpha", "beta"):
+        folder, _ = cast.fleet.hosts[name].pool_folders["shared"]
+        folder.markers.clear()
+    cast.sync()
+    job, thread = moving(cast.web, cast.beta)
+    assert Migration.objects.get(job=job).storage == "copy", "the rows know no better"
+    move = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    assert move.order.copy_disks == ()
+    move.succeed()
+    thread.join(20)
+    job = reloaded(job)
+    assert (job.state, job.result["storage"]) == (JobState.SUCCEEDED, "none")
+    assert "storage.changed" in log(job)
 
 
 def test_an_error_is_no_proof_of_failure(committed_cast: Cast, moving: Moving) -> None:

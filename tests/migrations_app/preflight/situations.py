@@ -41,7 +41,11 @@ def pool(name: str = "images", path: str = "/srv/images", **changes: Any) -> Poo
 def host(name: str, **changes: Any) -> HostView:
     of_facts = {key: changes.pop(key) for key in list(changes) if key in HostFacts.__dataclass_fields__}
     values: dict[str, Any] = {"state": HostState.UP, "pools": (pool(),), "memory_free_mib": 8192}
-    return HostView(**values | {"id": name, "name": name, "facts": facts(name, **of_facts)} | changes)
+    values |= {"id": name, "name": name, "facts": facts(name, **of_facts)} | changes
+    own = (ALPHA if name == "alpha" else BETA,)
+    # The watcher has been here: a pool without any marker holds this host's own.
+    values["pools"] = tuple(one if one.markers else replace(one, markers=own) for one in values["pools"])
+    return HostView(**values)
 
 
 def disk(target: str = "vda", source: str = "/srv/images/web.qcow2", **changes: Any) -> DiskFacts:

@@ -288,3 +288,23 @@ def test_whatever_the_storage_no_disk_is_copied_onto_itself(
     for plan in findings.disks:
         if plan.action is DiskAction.NOTHING and plan.disk.source:
             assert not findings.allowed, "a disk that neither travels nor is shared stops the migration"
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "settled"),
+    [
+        ((ALPHA,), (BETA,), True),  # both have looked, and neither saw the other
+        ((ALPHA, BETA), (ALPHA, BETA), True),
+        ((ALPHA,), (ALPHA, BETA), False),  # alpha looked before beta's marker was there
+        (("third",), (BETA,), False),  # alpha's own marker is missing
+    ],
+)
+def test_half_a_proof_is_found_out_by_the_worker_and_told_before(
+    here: tuple[str, ...], there: tuple[str, ...], settled: bool
+) -> None:
+    findings = found(
+        guest=guest(disks=(disk(),)),
+        source={"pools": (pool(markers=here),)},
+        destination={"pools": (pool(markers=there),)},
+    )
+    assert (("warn", "folder_unsettled") not in codes(findings)) is settled
