@@ -6,6 +6,7 @@ import threading
 
 from fleet.hypervisor import fake
 from fleet.hypervisor.config import EdgeConfig
+from fleet.hypervisor.environment import forget_redirections
 from fleet.hypervisor.facts import HostAddress
 from fleet.hypervisor.interface import Hypervisor
 from fleet.hypervisor.uris import checked
@@ -39,6 +40,7 @@ def get(address: HostAddress) -> Hypervisor:
     with _lock:
         connection = _open.get(address)
         if connection is None:
+            forget_redirections()
             from fleet.hypervisor.libvirt_host import LibvirtHost  # noqa: PLC0415 - web processes never load libvirt
 
             connection = _open[address] = LibvirtHost(address, _config)

@@ -9,9 +9,11 @@ _REDIRECTING = ("LIBVIRT_", "VIRSH_", "VIR_", "SSH_", "GNUTLS_")
 
 
 def forget_redirections() -> None:
-    """Remove such variables from this process before libvirt is loaded."""
+    """Remove such variables from this process; to be called before libvirt is loaded, which reads some at once."""
     for name in [name for name in os.environ if name.startswith(_REDIRECTING)]:
         del os.environ[name]
+    # Errors only (4) on stderr: warnings come with every refused connection, which is told in an exception anyway.
+    os.environ["LIBVIRT_DEBUG"] = "4"
 
 
 def clean_environment() -> dict[str, str]:

@@ -6,8 +6,6 @@ import threading
 
 import libvirt
 
-from fleet.hypervisor.environment import forget_redirections
-
 _lock = threading.Lock()
 _started = False
 
@@ -18,7 +16,6 @@ def ensure_started() -> None:
     with _lock:
         if _started:
             return
-        forget_redirections()
         # libvirt prints every error to stderr by default; ours are raised.
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
         libvirt.virEventRegisterDefaultImpl()

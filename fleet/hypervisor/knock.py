@@ -36,6 +36,23 @@ def knock(address: HostAddress, ips: Sequence[str], config: EdgeConfig, *, deadl
             raise HostUnreachable(text, host=address.name) from error
 
 
+def what_is_wrong(address: HostAddress, ips: Sequence[str], config: EdgeConfig, *, deadline_s: float) -> str:
+    """Why the host's certificate is not accepted, in OpenSSL's words; libvirt's error only says that it is not."""
+    context = ssl.create_default_context(cafile=config.pki_dir / "cacert.pem")
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    try:
+        context.load_cert_chain(config.pki_dir / "clientcert.pem", config.pki_dir / "clientkey.pem")
+        until = time.monotonic() + deadline_s
+        with _connect(address, ips, address.port or DEFAULT_PORTS["tls"], until) as stream:
+            stream.settimeout(deadline_s)
+            context.wrap_socket(stream, server_hostname=address.address).close()
+    except ssl.SSLCertVerificationError as error:
+        return str(error.verify_message)
+    except (OSError, HostUnreachable) as error:
+        return str(error)
+    return "the host closed the connection: it may not accept our client certificate"
+
+
 def _connect(address: HostAddress, ips: Sequence[str], port: int, until: float) -> socket.socket:
     reason = "no address"
     for ip in ips:

@@ -13,9 +13,9 @@ from fleet.hypervisor import codes, event_loop, hostkeys
 from fleet.hypervisor.addresses import NETWORK_TRANSPORTS, allowed
 from fleet.hypervisor.config import EdgeConfig
 from fleet.hypervisor.deadline import Bulkhead, in_background
-from fleet.hypervisor.errors import HostKeyUnknown, HypervisorError, NotAHypervisor
+from fleet.hypervisor.errors import BadCertificate, HostKeyUnknown, HypervisorError, NotAHypervisor
 from fleet.hypervisor.facts import HostAddress
-from fleet.hypervisor.knock import knock
+from fleet.hypervisor.knock import knock, what_is_wrong
 from fleet.hypervisor.translate import translate
 from fleet.hypervisor.uris import checked, control_uri
 from fleet.hypervisor.watch import Watch
@@ -92,6 +92,12 @@ def open_session(address: HostAddress, config: EdgeConfig, bulkhead: Bulkhead) -
             quiet_s=OPEN_QUIET_S,
             late=lambda session: session.close() if session is not None else None,
         )
+    except BadCertificate as error:
+        if "verify peer" not in error.text:
+            raise
+        # libvirt prints the reason but does not raise it.
+        why = what_is_wrong(address, ips, config, deadline_s=config.open_deadline_s)
+        raise BadCertificate(f"{error.text}: {why}", host=address.name) from error
     except HostKeyUnknown:
         # libvirt says only that something is wrong with the key; show which one it was.
         hostkeys.verify(address, hostkeys.scan(address, ips[0], deadline_s=config.open_deadline_s))

@@ -1,7 +1,7 @@
 """Pure: every libvirt URI Drover opens or hands to a host, built from checked fields; nobody types one.
 
 Parameters of a libvirt URI can run commands here and on the hosts, read files as credentials and switch off
-certificate checks, so nothing but the fixed ones below ever appears. See docs/decisions on libvirt URIs.
+certificate checks, so nothing but the fixed ones below ever appears.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ def test_a_certificate_of_another_authority_is_named(pair: Pair, tmp_path, real_
         (tmp_path / name).write_bytes((real_lab.pki_dir / name).read_bytes())
     (tmp_path / "cacert.pem").write_bytes((real_lab.pki_dir / "clientcert.pem").read_bytes())
     connect.configure(replace(connect.configuration(), pki_dir=tmp_path))
-    with pytest.raises(errors.BadCertificate):
+    with pytest.raises(errors.BadCertificate, match="certificate"):
         probe(pair.address("alpha"), deadline_s=20)
 
 
