@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SCHEMA = ROOT / "docs" / "openapi.yaml"
+#: Removed at the end of the program.
+HOME = tempfile.TemporaryDirectory(prefix="drover-check-")
 
 
 def run(*argv: str) -> str:
@@ -24,8 +26,12 @@ def run(*argv: str) -> str:
 
 def environment() -> dict[str, str]:
     """Settings as behind a TLS proxy, so that `check --deploy` judges what a real installation runs."""
-    home = tempfile.gettempdir() + f"/drover-check-{os.getpid()}"
-    return {**os.environ, "DROVER_HTTPS": "yes", "DROVER_HOME": home, "DROVER_SECRET_KEY": secrets.token_urlsafe(50)}
+    return {
+        **os.environ,
+        "DROVER_HTTPS": "yes",
+        "DROVER_HOME": HOME.name,
+        "DROVER_SECRET_KEY": secrets.token_urlsafe(50),
+    }
 
 
 def tool(name: str, *arguments: str) -> Callable[[], str]:
