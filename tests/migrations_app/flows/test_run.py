@@ -173,7 +173,7 @@ def test_a_silent_destination_makes_the_job_unknown_until_it_answers(committed_c
     assert "beta" in job.error["message"]
     cast.fleet.hosts["beta"].faults.clear()
     assert cast.fleet.hosts["beta"].volume(path) is not None, "nothing is touched while a host is silent"
-    Job.objects.filter(pk=job.pk).update(lease_expires_at=Now())
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
     run(job.pk)
 
     job = reloaded(job)
