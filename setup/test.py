@@ -17,7 +17,7 @@ WITHOUT_HOSTS = "not lab and not browser"
 RACING = ("tests/fleet", "tests/migrations_app")
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "fast": (*PYTEST, "-n", "2", "-m", f"{WITHOUT_HOSTS} and not postgres"),
+    "fast": (*PYTEST, "-n", "2", "-m", WITHOUT_HOSTS),
     "postgres": (sys.executable, "-m", "tests.postgres", "--", *PYTEST, "-n", "2", "-m", WITHOUT_HOSTS, *RACING),
     "lab": (*PYTEST, "-m", "lab and not browser"),
     "browser": (*PYTEST, "-m", "browser"),
