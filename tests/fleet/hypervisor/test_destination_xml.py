@@ -38,6 +38,23 @@ def test_a_new_network_reaches_every_network_card():
     assert [(card.kind, card.source) for card in after.interfaces] == [("network", "blue")]
 
 
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ("<interface type='network'><source network='red' portid='1' bridge='br7'/></interface>", ("network", "blue")),
+        ("<interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>", ("network", "blue")),
+        ("<interface type='user'/>", ("user", "")),
+        ("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", ("direct", "eth0")),
+    ],
+)
+def test_only_cards_that_can_be_on_a_network_change_to_it(card: str, expected: tuple[str, str]):
+    xml = f"<domain><name>x</name><devices>{card}</devices></domain>"
+    after = rewrite(xml, network="blue")
+    assert [(one.kind, one.source) for one in guest_facts(after).interfaces] == [expected]
+    assert "portid" not in after
+    assert "br0" not in after
+
+
 def test_a_copied_disk_arrives_without_its_backing_chain():
     after = guest_facts(rewrite(DEVICES, disk_sources={"vda": "/srv/new.qcow2", "vdb": "/srv/data.raw"}))
     disks = {disk.target: disk for disk in after.disks}

@@ -116,7 +116,7 @@ def test_the_databases_clock_decides_and_not_the_workers(job: Job, monkeypatch: 
 
 
 def test_a_lease_of_less_than_a_second_ends_in_time(committed_job: Job, settings: LazySettings) -> None:
-    settings.LEASE_S = 0.3
+    settings.LEASE_S = 0.9
     take(committed_job)
     assert lease.take(committed_job.pk) is None
     wait_until(lambda: lease.take(committed_job.pk), 5, "the lease has ended")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from fleet.documents import job_document
 from fleet.jobs import lease, lifecycle
@@ -39,13 +38,8 @@ def test_a_report_costs_three_small_statements(pen: Reporter, django_assert_num_
     pen.report({"percent": 1})
     for number in (2, 3, 4):
         # BEGIN, progress with heartbeat and fence, its new number, COMMIT, then the operator's wishes.
-        with django_assert_num_queries(5 if _begins_are_counted() else 3):
+        with django_assert_num_queries(5):
             pen.report({"percent": number})
-
-
-def _begins_are_counted() -> bool:
-    """Django counts BEGIN and COMMIT as queries only where it writes them itself."""
-    return connection.vendor == "sqlite"
 
 
 def test_every_document_that_is_told_equals_a_fresh_one(pen: Reporter, messages: Messages) -> None:

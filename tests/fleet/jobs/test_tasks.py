@@ -21,6 +21,9 @@ from tests.cast import Cast
 from tests.conftest import Redis
 from tests.fleet.jobs.conftest import make_job
 
+#: A failed connection takes a millisecond; kombu's own retries would take six seconds and more.
+AT_ONCE_S = 2.5
+
 
 @pytest.fixture
 def swept(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
@@ -48,7 +51,7 @@ def test_without_redis_a_job_is_stored_and_the_request_does_not_wait(
     began = time.monotonic()
     with caplog.at_level(logging.WARNING), transaction.atomic():
         tasks.ring(job.pk)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < AT_ONCE_S
     assert "no worker could be told" in caplog.text
 
 
@@ -57,7 +60,7 @@ def test_a_dead_socket_fails_a_message_at_once(redis_server: Redis) -> None:
     began = time.monotonic()
     with pytest.raises(OperationalError):
         tasks.run_job.delay("x")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < AT_ONCE_S
 
 
 def test_with_redis_the_message_lies_there_for_a_worker(redis: str) -> None:

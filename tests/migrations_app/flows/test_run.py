@@ -18,6 +18,7 @@ from migrations_app.flows.run import run
 from migrations_app.models import Migration
 from tests.cast import Cast, principal
 from tests.conftest import wait_until
+from tests.migrations_app.flows.conftest import work
 
 Moving = Callable[..., tuple[Job, threading.Thread]]
 
@@ -268,8 +269,7 @@ def test_a_worker_that_takes_over_adopts_the_running_migration(
     cast = committed_cast
     job = abandoned(cast)
     move = cast.fleet.wait_for_migration(str(cast.web.uuid))
-    second = threading.Thread(target=run, args=(job.pk,))
-    second.start()
+    second = work(job)
     wait_until(lambda: "adopted" in log(job), 10, "the second worker has it")
     move.copy_memory(done_bytes=200 << 20, remaining_bytes=56 << 20, iteration=2)
     wait_until(lambda: reloaded(job).progress.get("iteration") == 2, 10, "progress goes on")
