@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 
 Errand = Callable[[], float | None]
 
-#: Seconds after which an errand's thread is replaced; most calls take a few milliseconds, a far host's round trip 200.
-PATIENCE_S = 0.5
+#: Seconds after which an errand's thread is replaced: when fifty hosts hang in one moment, each costs the others this
+#: much of one thread, once. A look takes some milliseconds; one at a far host that takes longer waits for the network,
+#: not for us, so that a thread more costs nothing.
+PATIENCE_S = 0.1
 #: Seconds until an errand that raised something unforeseen is tried again.
 AFTER_A_BUG_S = 10.0
 #: Seconds a thread without work sleeps at most.

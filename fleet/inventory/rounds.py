@@ -50,8 +50,7 @@ class Rounds:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        # Widths for two processors: more threads that work at once only wait for each other.
-        self.quick = Lane("look", width=8, most=256)
+        self.quick = Lane("look", width=16, most=256)
         self.slow = Lane("slow", width=3, most=64)
         self.reaching = Lane("reach", width=16, most=64)
         self._lanes = (self.quick, self.slow, self.reaching)

@@ -32,7 +32,7 @@ SEEN_EVERY_S = 10.0
 #: Seconds between looks for guests to forget.
 PRUNE_EVERY_S = 60.0
 #: Seconds between looks for stuck threads.
-STAFF_EVERY_S = 0.1
+STAFF_EVERY_S = 0.05
 #: Seconds that a clean end may take for each of: writing what is known, sending what was told.
 END_S = 3.0
 
@@ -51,7 +51,7 @@ class Watcher:
         self._seen_at = self._pruned_at = time.monotonic()
 
     def run(self, stop: threading.Event, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Watch until `stop` is set or `until()` says so (asked ten times a second)."""
+        """Watch until `stop` is set or `until()` says so (asked every STAFF_EVERY_S)."""
         logger.info("watcher %s begins", self.name)
         self.ledger.start()
         next_duty = 0.0
