@@ -19,6 +19,12 @@ def register(kind: str, path: str) -> None:
     _paths[kind] = path
 
 
+def load() -> None:
+    """Import them all, so that the first job of each kind does not wait for that."""
+    for path in _paths.values():
+        import_string(path)
+
+
 def run(job_id: UUID | str) -> None:
     """Run a job with its kind's function; a job that is gone or finished is left alone."""
     job = Job.objects.unfinished().filter(pk=job_id).only("id", "kind").first()
