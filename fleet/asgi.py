@@ -16,6 +16,9 @@ from channels.sessions import CookieMiddleware, SessionMiddleware  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from fleet.jobs.consumers import Stream  # noqa: E402
+from fleet.warm_up import warm_up  # noqa: E402
+
+warm_up()
 
 application = ProtocolTypeRouter(
     {
