@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import Sum
@@ -63,7 +64,8 @@ def check(
     """All findings for one destination, from rows."""
     return survey(
         Situation(
-            guest=guest.guest_facts(),
+            # The state is known at once from events and rounds; the facts are as old as the last inventory.
+            guest=replace(guest.guest_facts(), state=guest.state),
             source=view(source),
             destination=view(destination, reserved),
             options=options,

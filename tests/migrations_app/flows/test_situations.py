@@ -73,3 +73,11 @@ def test_hosts_without_sites_have_no_links_and_count_as_neighbours(cast: Cast) -
     assert situations.rate(cast.web, cast.alpha, cast.beta, nothing, 0) > situations.rate(
         cast.web, cast.alpha, cast.gamma, nothing, 0
     )
+
+
+def test_a_guest_started_a_moment_ago_can_move_though_its_facts_are_older(cast: Cast) -> None:
+    cast.web.facts = {**cast.web.facts, "state": "shutoff"}
+    found = situations.check(
+        guest=cast.web, source=cast.alpha, destination=cast.beta, storage="auto", options=Options(), reserved=0
+    )
+    assert found.allowed
