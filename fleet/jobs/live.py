@@ -75,13 +75,13 @@ def send_document(kind: str, document: dict[str, Any], sites: list[str]) -> None
 
 
 def job_sites(job: Job) -> list[str]:
-    """Ids of the sites whose people may see this job: where its guest is and where its host stands."""
-    hosts = [job.guest.host if job.guest else None, job.host]
+    """Ids of the sites whose people may see this job: where its guest is and was, and where its host stands."""
+    hosts = [job.guest.host if job.guest else None, job.host, job.origin]
     return sorted({str(host.site_id) for host in hosts if host and host.site_id})
 
 
 def _send_job(job_id: UUID | str, with_guest: bool) -> None:
-    job = Job.objects.for_documents().select_related("guest__host", "host").filter(pk=job_id).first()
+    job = Job.objects.for_documents().filter(pk=job_id).first()
     if job is None:
         return
     send_document("job", job_document(job), job_sites(job))

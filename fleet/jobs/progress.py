@@ -15,8 +15,11 @@ from django.db.models.functions import Now
 from fleet.documents import job_document
 from fleet.jobs import lifecycle, live
 from fleet.jobs.lease import Lease, from_now
-from fleet.models import Job, JobCommand, JobEvent, JobStep
+from fleet.models import Job, JobCommand, JobEvent, JobSample, JobStep
 from fleet.states import StepState
+
+#: Points of the chart are kept this far apart.
+SAMPLE_EVERY_MS = 1000
 
 
 class LeaseLost(Exception):
@@ -38,14 +41,31 @@ def plan_steps(job: Job, steps: list[StepPlan]) -> None:
     )
 
 
+def sample(progress: dict[str, Any]) -> dict[str, Any] | None:
+    """A progress document as a point of the chart; None while nothing is counted yet."""
+    elapsed_ms, total = progress.get("elapsed_ms"), progress.get("bytes_total")
+    parts = [part["remaining"] for name in ("memory", "disks") if (part := progress.get(name))]
+    if elapsed_ms is None or not total or not parts:
+        return None
+    passes = progress.get("iteration") or 0
+    return {
+        "elapsed_ms": elapsed_ms,
+        "remaining_bytes": sum(parts),
+        "rate_bytes_s": progress.get("rate_bytes_s") or None,
+        "dirty_rate_bytes_s": progress.get("dirty_rate_bytes_s") if passes else None,
+        "iteration": passes,
+    }
+
+
 class Reporter:
     """A worker's pen for one leased job. It keeps the row in memory, so that a report costs three small statements."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        self.job = Job.objects.for_documents().select_related("guest__host", "host").get(pk=lease.job_id)
+        self.job = Job.objects.for_documents().get(pk=lease.job_id)
         self._steps = {step.name: step for step in self.job.steps.all()}
         self._sites = live.job_sites(self.job)
+        self._kept_ms = 0
         #: Steps written since the last message, whose times the database set.
         self._changed: set[int] = set()
         self._together = False
@@ -131,6 +151,14 @@ class Reporter:
                 step.started_at, step.finished_at = times[step.pk]
         self._changed.clear()
 
+    def _keep_point(self) -> None:
+        """A point for the chart, about once a second."""
+        point = sample(self.job.progress)
+        if point is None or point["elapsed_ms"] - self._kept_ms < SAMPLE_EVERY_MS:
+            return
+        self._kept_ms = point["elapsed_ms"]
+        JobSample.objects.bulk_create([JobSample(job_id=self.job.pk, **point)], ignore_conflicts=True)
+
     def _prove(self) -> None:
         # Locked, so that nobody takes the job over between the proof and what follows in this transaction.
         if not self.lease.rows().select_for_update(no_key=True).values_list("pk").first():
@@ -142,6 +170,7 @@ class Reporter:
         with transaction.atomic():
             if self._changed:
                 self._read_times()
+            self._keep_point()
             held = self.lease.rows().update(
                 progress=self.job.progress,
                 stage=self.job.stage,

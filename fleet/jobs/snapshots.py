@@ -114,7 +114,7 @@ def _shown_rows(topic: str, principal: Principal) -> list[QuerySet[Any]]:
 
 def _documents(topic: str, rows: QuerySet[Any], principal: Principal) -> list[dict[str, Any]]:
     if topic.startswith("job"):
-        jobs = rows.for_documents().select_related("guest__host", "host")  # type: ignore[attr-defined]
+        jobs = rows.for_documents()  # type: ignore[attr-defined]
         return [narrowed(job_document(job), principal, job_sites(job)) for job in jobs]
     if topic.startswith("host"):
         return [host_document(host) for host in rows.for_documents()]  # type: ignore[attr-defined]

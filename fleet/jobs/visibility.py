@@ -1,4 +1,4 @@
-"""Which jobs are a person's business: those at their sites, by the guest's place or the host concerned."""
+"""Which jobs are a person's business: those at their sites, by where the guest is and was, and the host concerned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def visible_jobs(principal: Principal) -> JobQuerySet:
     if principal.everywhere is not None:
         return Job.objects.all()
     sites = list(principal.at_sites)
-    return Job.objects.filter(Q(guest__host__site__in=sites) | Q(host__site__in=sites))
+    return Job.objects.filter(Q(guest__host__site__in=sites) | Q(host__site__in=sites) | Q(origin__site__in=sites))
 
 
 def places(job: Job) -> list[UUID | None]:

@@ -3,7 +3,7 @@
 from fleet.models.access import ApiToken, AuditEvent, Grant, LoginLink
 from fleet.models.guest import Guest, Sighting
 from fleet.models.host import Host, HostLease
-from fleet.models.job import Job, JobCommand, JobEvent, JobStep
+from fleet.models.job import Job, JobCommand, JobEvent, JobSample, JobStep
 from fleet.models.site import Site, SiteLink
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Job",
     "JobCommand",
     "JobEvent",
+    "JobSample",
     "JobStep",
     "LoginLink",
     "Sighting",

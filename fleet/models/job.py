@@ -19,7 +19,9 @@ class JobQuerySet(models.QuerySet["Job"]):
     def for_documents(self) -> JobQuerySet:
         """With everything a document shows, in a constant number of queries."""
         children = Job.objects.only("id", "parent_id")
-        return self.select_related("requested_by").prefetch_related("steps", models.Prefetch("children", children))
+        return self.select_related("requested_by", "guest__host", "host", "origin").prefetch_related(
+            "steps", models.Prefetch("children", children)
+        )
 
     def unfinished(self) -> JobQuerySet:
         """Queued, running or unknown."""
@@ -38,7 +40,10 @@ class Job(models.Model):
     #: The running step's name.
     stage = models.CharField(max_length=40, blank=True)
     guest = models.ForeignKey(Guest, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
+    #: The host it mainly concerns; for a migration the destination.
     host = models.ForeignKey(Host, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
+    #: Where its guest came from; people of that site still see the job when the guest has left.
+    origin = models.ForeignKey(Host, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     #: Names as they were at the start; a job stays readable when its guest is gone.
     subject_name = models.CharField(max_length=255)
     title = models.CharField(max_length=300)
@@ -121,6 +126,25 @@ class JobStep(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class JobSample(models.Model):
+    """A point of a job's chart, kept about once a second so that a page opened later shows the whole course."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="samples")
+    elapsed_ms = models.PositiveBigIntegerField()
+    remaining_bytes = models.PositiveBigIntegerField()
+    #: Null where libvirt tells none, as while disks are copied.
+    rate_bytes_s = models.PositiveBigIntegerField(null=True)
+    dirty_rate_bytes_s = models.PositiveBigIntegerField(null=True)
+    iteration = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["job", "elapsed_ms"]
+        constraints = [models.UniqueConstraint(name="one_sample_per_moment", fields=["job", "elapsed_ms"])]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} after {self.elapsed_ms} ms"
 
 
 class JobEvent(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ COLUMNS = {
     "created": ("Asked", "created_at", "wide-only"),
     "finished": ("Finished", "finished_at", "wide-only"),
 }
+#: More than a chart has pixels.
+CHART_POINTS = 1000
 FILTERS = ("q", "state", "mine")
 
 
@@ -59,6 +62,7 @@ def job(request: Request, pk: UUID) -> HttpResponse:
         "job": found,
         "document": document,
         "events": found.events.order_by("seq"),
+        "samples": json.dumps(_course(found)),
         "finished": [state.value for state in FINISHED],
     }
     return render(request, "fleet/job.html", context)
@@ -72,6 +76,12 @@ def cancel(request: Request, pk: UUID) -> HttpResponse:
     with saying(request, "The job was asked to stop. The guest stays on its source."):
         commands.request(principal=person(request), job=found, kind="cancel")
     return back(request, f"/jobs/{pk}/")
+
+
+def _course(found: Job) -> list[Any]:
+    """The chart's points as (ms, bytes left, bytes/s, guest's bytes/s); long courses are thinned."""
+    points = list(found.samples.values_list("elapsed_ms", "remaining_bytes", "rate_bytes_s", "dirty_rate_bytes_s"))
+    return points[:: len(points) // CHART_POINTS + 1]
 
 
 def _seen(request: Request, pk: UUID) -> Job:

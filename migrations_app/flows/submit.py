@@ -193,6 +193,7 @@ def _store(
         kind=Job.Kind.MIGRATION,
         guest=guest,
         host=chosen.host,
+        origin=source,
         subject_name=guest.name,
         title=f"Move {guest.name} from {source.name} to {chosen.host.name}",
         requested_by=principal.user,

@@ -44,13 +44,21 @@ export function drawChart(box) {
     if (!box || !window.uPlot || progress.rate_bytes_s === undefined) return;
     const at = (progress.elapsed_ms ?? 0) / 1000;
     if (data[0].length && at <= data[0].at(-1)) return;
-    const total = progress.bytes_total ?? null;
-    const left = progress.memory?.remaining ?? (total === null ? null : total - (progress.bytes_done ?? 0));
-    // While disks are copied libvirt tells no rates; a line at zero would be a lie.
-    const rates = progress.iteration ? [progress.rate_bytes_s, progress.dirty_rate_bytes_s ?? null] : [null, null];
-    const row = [at, left, ...rates];
+    const parts = [progress.memory, progress.disks].filter((part) => part?.total);
+    if (!parts.length) return;
+    const left = parts.reduce((sum, part) => sum + part.remaining, 0);
+    // What the guest writes again is known from the first pass on; a line at zero before would be a lie.
+    const rates = [progress.rate_bytes_s || null, progress.iteration ? (progress.dirty_rate_bytes_s ?? null) : null];
+    push([at, left, ...rates]);
+    show();
+  }
+
+  function push(row) {
     row.forEach((value, index) => data[index].push(value));
     if (data[0].length > LONGEST) data.forEach((column) => column.shift());
+  }
+
+  function show() {
     if (data[0].length < 2) return;
     box.closest("[data-chart-card]").hidden = false;
     if (plot) plot.setData(data);
@@ -60,6 +68,8 @@ export function drawChart(box) {
   }
 
   if (box) {
+    for (const [elapsed, ...row] of JSON.parse(box.dataset.samples || "[]")) push([elapsed / 1000, ...row]);
+    if (window.uPlot) show();
     new ResizeObserver(() => plot?.setSize({ width: box.clientWidth, height: 200 })).observe(box);
     document.addEventListener("drover:theme", () => plot && draw());
   }

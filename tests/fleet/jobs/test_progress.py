@@ -9,7 +9,7 @@ import pytest
 from fleet.documents import job_document
 from fleet.jobs import lease, lifecycle
 from fleet.jobs.progress import Reporter
-from fleet.models import Job, JobCommand
+from fleet.models import Job, JobCommand, JobSample
 from fleet.states import JobState, StepState
 
 Messages = list[tuple[str, dict[str, Any]]]
@@ -120,3 +120,14 @@ def test_a_line_reaches_the_log_and_the_page(pen: Reporter, messages: Messages) 
     said = message["document"]
     assert (said["seq"], said["level"], said["data"]) == (2, "warning", {"missing": ["avx2"]})
     assert fresh(pen)["seq"] == pen.job.seq, "a line does not change the job's own document"
+
+
+def test_the_chart_keeps_a_point_a_second_and_none_before_anything_is_counted(
+    pen: Reporter,
+) -> None:
+    memory = {"total": 100, "done": 40, "remaining": 60}
+    pen.report({"elapsed_ms": 5000})
+    for elapsed in (1000, 1250, 1500, 2000, 2000):
+        pen.report({"elapsed_ms": elapsed, "bytes_total": 100, "memory": memory, "rate_bytes_s": 7, "iteration": 1})
+    kept = JobSample.objects.filter(job=pen.job).values_list("elapsed_ms", "remaining_bytes", "rate_bytes_s")
+    assert list(kept) == [(1000, 60, 7), (2000, 60, 7)]
