@@ -26,6 +26,8 @@ PATIENCE_S = 0.1
 AFTER_A_BUG_S = 10.0
 #: Seconds a thread without work sleeps at most.
 LISTEN_S = 5.0
+#: Due before any time on the clock.
+AT_ONCE = 0.0
 
 
 class Lane:
@@ -58,12 +60,15 @@ class Lane:
             self._staff()
 
     def ring(self, key: Hashable, *, in_s: float = 0.0) -> None:
-        """Run this errand in `in_s` at the latest; if it is running now, once more, as it may have looked too early."""
-        due = time.monotonic() + in_s
+        """Run this errand in `in_s` at the latest; if it is running now, once more, as it may have looked too early.
+
+        At once means before everything that is overdue: a lane with more to do than it can still hears bells.
+        """
+        due = time.monotonic() + in_s if in_s else AT_ONCE
         with self._changed:
             if key in self._busy:
                 self._rung[key] = min(due, self._rung.get(key, due))
-            elif key in self._errands and self._due.get(key, 0.0) > due:
+            elif key in self._errands and self._due.get(key, AT_ONCE) > due:
                 self._push(key, due)
                 self._changed.notify()
 

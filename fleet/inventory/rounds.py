@@ -158,8 +158,11 @@ class Rounds:
 
     def _look(self, watched: Watched, host: Hypervisor) -> float:
         glimpses = host.glimpses()
-        if picture(glimpses) != watched.stored:
+        stored = watched.stored
+        if stored is None:
             self._ledger.put(watched, glimpses=glimpses)
+        elif picture(glimpses) != stored:
+            self._ledger.put(watched, glimpses=glimpses, urgent=True)
         watched.looks += 1
         return LOOK_EVERY_S
 

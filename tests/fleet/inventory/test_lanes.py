@@ -85,6 +85,30 @@ def test_a_bell_brings_a_later_errand_forward(lane: Lane) -> None:
     assert ran.wait(5)
 
 
+def test_a_bell_is_heard_in_a_lane_with_more_to_do_than_it_can(lane: Lane) -> None:
+    ran, release, order = threading.Event(), threading.Event(), []
+
+    def block() -> None:
+        release.wait(5)
+
+    for number in range(lane.most):
+        lane.arm(("block", number), block)
+    until(lambda: len(lane._busy) == lane.width)
+
+    def note(name: str) -> None:
+        order.append(name)
+        if len(order) == 21:
+            ran.set()
+
+    for number in range(20):
+        lane.arm(number, lambda name=f"overdue {number}": note(name))
+    lane.arm("late", lambda: note("late"), in_s=60)
+    lane.ring("late")
+    release.set()
+    assert ran.wait(5)
+    assert order.index("late") < lane.most, "others may have begun at the same moment"
+
+
 def test_an_errand_that_arms_itself_for_later_runs_later(lane: Lane) -> None:
     times: list[float] = []
 
