@@ -104,12 +104,12 @@ def forget_lab_hosts(keep: Iterable[str] = ()) -> None:
                 continue
 
 
-def own_hosts(hosts: Iterable[OwnHost], approve: Callable[[OwnHost, str], bool]) -> list[Host]:
-    """One after the other, because a person may be asked; `approve(host, fingerprint)` answers for an ssh host key."""
+def own_hosts(hosts: Iterable[OwnHost], approve: Callable[[OwnHost, Mapping[str, Any]], bool]) -> list[Host]:
+    """One after the other, because a person may be asked; `approve(host, shown)` answers for its ssh key."""
     return [_own_host(host, approve) for host in hosts]
 
 
-def _own_host(host: OwnHost, approve: Callable[[OwnHost, str], bool]) -> Host:
+def _own_host(host: OwnHost, approve: Callable[[OwnHost, Mapping[str, Any]], bool]) -> Host:
     known = Host.objects.filter(transport=host.transport, address=host.address, port=host.port).first()
     if known is not None:
         return known
@@ -117,7 +117,7 @@ def _own_host(host: OwnHost, approve: Callable[[OwnHost, str], bool]) -> Host:
     try:
         return add_host(principal=_drover(), **fields)
     except Refused as refusal:
-        if refusal.code != "host_key_unknown" or not approve(host, refusal.data["fingerprint"]):
+        if refusal.code != "host_key_unknown" or not approve(host, refusal.data):
             raise
         return add_host(principal=_drover(), **fields, ssh_host_key=refusal.data["key"])
 

@@ -37,7 +37,7 @@ def _disk(situation: Situation, disk: DiskFacts) -> Planned:
     if not disk.source:
         return stays, []
     if _is_shared(situation, disk):
-        return DiskPlan(disk=disk, action=DiskAction.SHARED), _cache_warning(disk)
+        return DiskPlan(disk=disk, action=DiskAction.SHARED), [*_cache_warning(disk), *_stays(situation, disk)]
     if disk.device in {"cdrom", "floppy"}:
         text = f"The medium {disk.source} in {disk.target} is not seen by both hosts."
         return stays, [block("medium_stays", disk.target, text, "Eject it first.")]
@@ -170,6 +170,14 @@ def _cache_warning(disk: DiskFacts) -> list[Check]:
         return []
     text = f"{disk.target} uses cache='{disk.cache}'; the other host relies on QEMU dropping that cache in time."
     return [warn("disk_cache", disk.target, text, "cache='none' is the safe setting for shared storage.")]
+
+
+def _stays(situation: Situation, disk: DiskFacts) -> list[Check]:
+    """Whoever asked for a copy is told why there is none; a copy between two pools of one host is another job."""
+    if situation.storage != "copy" and not situation.options.target_pool:
+        return []
+    text = f"{disk.target} lies on storage that both hosts share, so it stays there and is not copied."
+    return [info("disk_stays_shared", disk.target, text)]
 
 
 def _room(situation: Situation, plans: list[DiskPlan]) -> list[Check]:

@@ -6,11 +6,13 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from fleet.hypervisor.hostkeys import key_file
 from fleet.operate import instance, laboratory, listening, own_hosts, seeding, walk
 from fleet.operate.lines import Lines, explain, log_to
 from fleet.operate.places import Places
@@ -165,12 +167,12 @@ class Demo:
         if seeding.wait_for_shared_folders(about):
             self.lines.step("storage", f"it is proven which folders they share ({self.seconds})")
 
-    def approve(self, host: own_hosts.OwnHost, fingerprint: str) -> bool:
+    def approve(self, host: own_hosts.OwnHost, shown: Mapping[str, Any]) -> bool:
         """Whether the person at the terminal says so; nobody there means no."""
         if not sys.stdin.isatty():
             return False
-        self.lines.text(f"\n  {host.name} shows the ssh host key {fingerprint}")
-        self.lines.text("  Compare it on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
+        self.lines.text(f"\n  {host.name} shows the ssh host key {shown['fingerprint']}")
+        self.lines.text(f"  Compare it on the host: ssh-keygen -lf {key_file(shown['key'])}")
         return input("  Is it the same? [y/N] ").strip().lower() in ("y", "yes")
 
     def say_what_next(self, url: str, link: str) -> None:

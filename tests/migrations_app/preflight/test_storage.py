@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migrations_app.options import Options
 from migrations_app.preflight import DiskAction, Severity, survey
 from migrations_app.preflight.storage import pool_of, proven_shared
 from tests.migrations_app.preflight.situations import (
@@ -308,3 +309,12 @@ def test_half_a_proof_is_found_out_by_the_worker_and_told_before(
         destination={"pools": (pool(markers=there),)},
     )
     assert (("warn", "folder_unsettled") not in codes(findings)) is settled
+
+
+def test_whoever_asks_for_a_copy_of_a_shared_disk_is_told_that_it_stays() -> None:
+    shared = {"pools": (pool(markers=BOTH),)}
+    for changes in ({"storage": "copy"}, {"options": Options(target_pool="images")}):
+        findings = found(guest=guest(disks=(disk(),)), source=shared, destination=shared, **changes)
+        assert ("info", "disk_stays_shared") in codes(findings)
+        assert findings.copies == ()
+    assert codes(found(guest=guest(disks=(disk(),)), source=shared, destination=shared)) == []
