@@ -10,9 +10,8 @@ from migrations_app.flows.errand import Errand
 
 def after_arrival(errand: Errand) -> list[str]:
     """The source's copied disks: left in place, or removed when that was asked for; returns the paths left behind."""
-    facts = errand.migration.guest.guest_facts() if errand.migration.guest else None
-    targets = {artefact["target"] for artefact in errand.migration.artefacts}
-    sources = [disk.source for disk in facts.disks if disk.target in targets] if facts else []
+    # As written down before the move: the guest's row may tell of its new place already.
+    sources = [artefact["source"] for artefact in errand.migration.artefacts]
     if errand.options.keep_source or not errand.options.undefine_source:
         return sources
     return [path for path in sources if not _remove(errand, path)]

@@ -130,7 +130,7 @@ def _make(errand: Errand, plan: DiskPlan) -> str:
 
 
 def _write_down(errand: Errand, plan: DiskPlan, path: str) -> None:
-    artefact = {"path": path, "pool": plan.pool, "target": plan.disk.target}
+    artefact = {"path": path, "pool": plan.pool, "target": plan.disk.target, "source": plan.disk.source}
     errand.migration.artefacts = [*errand.migration.artefacts, artefact]
     Migration.objects.filter(pk=errand.migration.pk).update(artefacts=errand.migration.artefacts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -24,6 +25,9 @@ from migrations_app.outcome import Outcome
 
 logger = logging.getLogger(__name__)
 
+#: A job that breaks this often before libvirt was called will break for ever.
+ATTEMPTS = 3
+
 
 class Cancelled(Exception):
     """An operator cancelled before libvirt's call was entered."""
@@ -39,10 +43,27 @@ def run(job_id: UUID) -> None:
             _work(lease)
     except LeaseLost as lost:
         logger.warning("%s", lost)
-    except Exception:
-        # Loud in the log; the guest may be anywhere, so the next worker asks the hosts.
-        logger.exception("job %s broke; another attempt will settle it", job_id)
-        leases.release(lease, again_in_s=settle.ASK_AGAIN_S)
+    except Exception as error:
+        logger.exception("job %s broke", job_id)
+        _after_a_bug(lease, error)
+
+
+def _after_a_bug(lease: leases.Lease, bug: Exception) -> None:
+    """Before libvirt was called a few attempts are free; afterwards only the hosts know, so they are asked again."""
+    migration = Migration.objects.get(pk=lease.job_id)
+    error = {
+        "code": "internal_error",
+        "message": f"Drover itself failed ({type(bug).__name__}); the worker's log has the details.",
+        "hint": "Report it with that log.",
+        "guest_is_on": migration.source_name if migration.call_entered_at is None else "",
+    }
+    words: dict[str, Any] = {"lease": lease, "code": error["code"], "message": error["message"], "error": error}
+    if migration.call_entered_at is not None:
+        lifecycle.advance(lease.job_id, JobState.UNKNOWN, only_from=JobState.RUNNING, **words)
+    elif lease.number >= ATTEMPTS:
+        lifecycle.advance(lease.job_id, JobState.FAILED, **words)
+        return
+    leases.release(lease, again_in_s=settle.ASK_AGAIN_S)
 
 
 def _work(lease: leases.Lease) -> None:
@@ -159,6 +180,10 @@ def _gone(errand: Errand, gone: GuestNotFound) -> None:
 def _adopt(errand: Errand) -> None:
     """Another worker entered libvirt's call and died: its migration may still run, be over, or never have begun."""
     errand.adopted = True
+    if errand.pen.job.state == JobState.UNKNOWN and errand.ask().outcome in {Outcome.UNKNOWN, Outcome.DOUBLE}:
+        # Let the thread go: a dead host with fifty guests must not keep a worker from its other jobs.
+        leases.release(errand.lease, again_in_s=settle.ASK_AGAIN_S)
+        return
     if errand.pen.job.state == JobState.RUNNING:
         errand.pen.say(
             "adopted",
@@ -166,8 +191,4 @@ def _adopt(errand: Errand) -> None:
             level=JobEvent.Level.WARNING,
             data={"worker": errand.lease.owner},
         )
-    course = transfer.accompany(errand)
-    if errand.pen.job.state == JobState.RUNNING or errand.ask().outcome not in {Outcome.UNKNOWN, Outcome.DOUBLE}:
-        settle.settle(errand, course)
-    else:
-        leases.release(errand.lease, again_in_s=settle.ASK_AGAIN_S)
+    settle.settle(errand, transfer.accompany(errand))

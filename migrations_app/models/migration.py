@@ -35,7 +35,8 @@ class Migration(models.Model):
     options = models.JSONField(default=dict)
     #: Memory the guest will need at the destination; unfinished migrations count as taken there.
     memory_mib = models.PositiveBigIntegerField()
-    #: What this job made at the destination and must remove if the guest does not arrive: [{"path", "pool", "target"}].
+    #: What this job made at the destination and must remove if the guest does not arrive:
+    #: [{"path", "pool", "target", "source"}], where `source` is the file at the source that was copied.
     artefacts = models.JSONField(default=list)
     #: When libvirt's migrate call was entered; with it set a new worker adopts instead of starting again.
     call_entered_at = models.DateTimeField(null=True, blank=True)

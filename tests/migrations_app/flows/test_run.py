@@ -16,6 +16,7 @@ from fleet.states import JobState, Role
 from migrations_app.flows import settle
 from migrations_app.flows.run import run
 from migrations_app.models import Migration
+from migrations_app.options import Options
 from tests.cast import Cast, principal
 from tests.conftest import wait_until
 from tests.migrations_app.flows.conftest import work
@@ -334,3 +335,47 @@ def abandoned(cast: Cast, *, entered: bool = True) -> Job:
         order = MigrationOrder(destination=cast.beta.where())
         cast.fleet.begin_migration(cast.fleet.hosts["alpha"], str(cast.web.uuid), order)
     return submitted.job
+
+
+def test_a_bug_before_libvirt_is_called_ends_the_job_after_a_few_attempts(
+    committed_cast: Cast, messages: list[Any], rung: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = abandoned(committed_cast, entered=False)
+    monkeypatch.setattr("migrations_app.flows.prepare.check", lambda *_: 1 / 0)
+    states = []
+    for _ in range(2):  # the dead worker's was the first lease, so these are the second and the third
+        Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
+        run(job.pk)
+        states.append(reloaded(job).state)
+    assert states == [JobState.RUNNING, JobState.FAILED]
+    assert reloaded(job).error["guest_is_on"] == "alpha"
+    assert committed_cast.fleet.migrations == []
+
+
+def test_a_bug_after_libvirt_was_called_leaves_the_guest_to_the_next_worker(
+    committed_cast: Cast, messages: list[Any], rung: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = abandoned(committed_cast)
+    committed_cast.fleet.wait_for_migration(str(committed_cast.web.uuid)).succeed()
+    with monkeypatch.context() as broken:
+        broken.setattr("migrations_app.flows.settle.receipt", lambda *_, **__: 1 / 0)
+        run(job.pk)
+    assert (reloaded(job).state, reloaded(job).error["code"]) == (JobState.UNKNOWN, "internal_error")
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
+    run(job.pk)
+    assert reloaded(job).state == JobState.SUCCEEDED
+
+
+def test_copied_disks_are_removed_from_the_source_only_when_asked_and_after_the_arrival(
+    committed_cast: Cast, moving: Moving
+) -> None:
+    cast = committed_cast
+    path = cast.db.disks[0]["source"]
+    job, thread = moving(cast.db, cast.beta, options=Options(keep_source=False))
+    move = cast.fleet.wait_for_migration(str(cast.db.uuid))
+    assert cast.fleet.hosts["alpha"].volume(path) is not None
+    move.succeed()
+    thread.join(20)
+    assert reloaded(job).result["left_behind"] == []
+    assert cast.fleet.hosts["alpha"].volume(path) is None
+    assert cast.fleet.hosts["beta"].volume(path) is not None
