@@ -50,7 +50,7 @@ class Installation:
         self.start_worker("worker")
         self.start("clock", *self._celery("beat", "--schedule", str(self.home / "clock"), "--pidfile="))
         self.start("watcher", sys.executable, "manage.py", "watcher")
-        until(self._web_answers, 30, "the web process answers")
+        until(self._web_answers, 90, "the web process answers")
         self._register()
 
     def down(self) -> None:
