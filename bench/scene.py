@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -44,6 +45,11 @@ class Scene(Installation):
         """Signs the admin in, once."""
         return self.manage("login_link", "--user", "admin", "--address", self.url).strip()
 
+    def tell_logs(self) -> None:
+        """What the programs said last, before their folder goes."""
+        for name in self.programs:
+            print(f"# {name}: {self.log(name)[-1500:]}", file=sys.stderr)
+
     def pid(self, name: str) -> int:
         """A program's process."""
         return self.programs[name].pid
@@ -60,6 +66,9 @@ def scene(name: str, *, hosts: int, guests: Sequence[str]) -> Iterator[Scene]:
             homes = {name: guest.host for name, guest in lab.guests.items()}
             until(lambda: all(drover.where(name) == home for name, home in homes.items()), KNOWN_S, "guests are known")
             yield drover
+        except BaseException:
+            drover.tell_logs()
+            raise
         finally:
             drover.down()
     finally:
