@@ -179,7 +179,7 @@ def settle_guests(
     """Put each guest where the sightings say it is; `seen_by` is the host that `details` and `names` come from."""
     details, names, changes = details or {}, names or {}, Changes()
     # Locked in one order, so that two watchers settling the same guests wait for each other instead of dead-locking.
-    rows = Guest.objects.select_for_update(of=("self",)).filter(pk__in=guest_ids).order_by("pk")
+    rows = Guest.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=guest_ids).order_by("pk")
     guests = list(rows if details else rows.defer("facts"))
     claims = _claims(guest_ids)
     busy = set(Job.objects.filter(guest_id__in=guest_ids, state__in=UNFINISHED).values_list("guest_id", flat=True))
