@@ -201,6 +201,8 @@ def _store(
         request_digest=digest,
         progress={"forecast": chosen.forecast.document()},
     )
+    # First of all that follows the commit: pages can be told while a worker begins.
+    ring(job.pk)
     plan_steps(job, STEPS)
     Migration.objects.create(
         job=job,
@@ -228,7 +230,6 @@ def _store(
         job=job,
     )
     live.job_changed(job.pk, with_guest=True)
-    ring(job.pk)
     return job
 
 

@@ -151,6 +151,8 @@ class _Watch:
         except HypervisorError:
             # The call itself will tell what became of it; the page shows how old the last number is.
             sample = None
+        if self.course.returned_at is not None:
+            return  # while we asked; what people wait for now is the end
         progress = None
         if sample is not None and sample.operation in {"", "migration_out"}:
             progress = self._take(sample)
