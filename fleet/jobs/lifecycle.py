@@ -26,10 +26,12 @@ def advance(
     error: dict[str, Any] | None = None,
     result: dict[str, Any] | None = None,
     data: dict[str, Any] | None = None,
+    quietly: bool = False,
 ) -> bool:
     """Move a job to `to` if its present state allows it and, where a lease is given, the lease still holds.
 
-    False means that somebody else was first; nothing was changed then.
+    False means that somebody else was first; nothing was changed then. `quietly` leaves it to the caller, who goes on
+    writing in the same transaction, to tell the pages.
     """
     before = [state for state, following in MOVES.items() if to in following and only_from in {None, state}]
     with transaction.atomic():
@@ -50,7 +52,8 @@ def advance(
             pending.update(handled_at=Now(), outcome=f"the job was already {to.value}")
             # The guest's document names its unfinished job, so it changes too.
             Guest.objects.filter(jobs__pk=job_id).update(version=F("version") + 1)
-        live.job_changed(job_id, with_guest=True)
+        if not quietly:
+            live.job_changed(job_id, with_guest=True)
     return True
 
 

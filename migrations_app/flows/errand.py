@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils import timezone
 
@@ -40,13 +41,17 @@ class Errand:
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        rows = Migration.objects.select_related("source__site", "destination__site", "guest")
+        rows = Migration.objects.select_related("job", "source__site", "destination__site", "guest")
         self.migration = rows.get(pk=lease.job_id)
-        self.pen = Reporter(lease)
         self.options: Options = parse_options(self.migration.options)
         self.uuid = str(self.migration.guest_uuid)
         self.began_at = timezone.now()
         self.adopted = False
+
+    @cached_property
+    def pen(self) -> Reporter:
+        """The rows of the job; loaded at first use, by the thread that writes, so that hosts can be asked before."""
+        return Reporter(self.lease)
 
     @property
     def source_row(self) -> Host:
@@ -71,7 +76,7 @@ class Errand:
     @property
     def name(self) -> str:
         """The guest's name, as the job began."""
-        return self.pen.job.subject_name
+        return self.migration.job.subject_name
 
     def ask(self) -> Answers:
         """Ask both hosts for the guest; a host that does not answer is silent, not absent."""

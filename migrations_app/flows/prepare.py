@@ -22,12 +22,25 @@ from migrations_app.preflight.situation import DiskAction, DiskPlan
 _ATTEMPTS = 3
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What the destination says."""
+
+    load: HostLoad
+    pools: tuple[PoolFacts, ...]
+    #: The state of a guest of this UUID that is there already, else "".
+    leftover: str
+    #: About the CPU that the guest's row tells, while the source is still being asked for the real one.
+    cpu: CpuVerdict | None
+    cpu_asked: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """Both hosts on their way to an answer."""
 
     here: Future[tuple[GuestFacts, tuple[PoolFacts, ...]]]
-    there: Future[tuple[HostLoad, tuple[PoolFacts, ...], str]]
+    there: Future[Reply]
 
 
 def ask(errand: Errand) -> Asking:
@@ -41,14 +54,14 @@ def ask(errand: Errand) -> Asking:
 def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     """The same checks as at the start, on what the hosts say now; raises Refused or HypervisorError."""
     guest, pools_here = asking.here.result()
-    load, pools_there, leftover = asking.there.result()
-    if leftover in {GuestState.RUNNING, GuestState.PAUSED}:
+    there = asking.there.result()
+    if there.leftover in {GuestState.RUNNING, GuestState.PAUSED}:
         raise Refused(
-            f"{errand.name} is {leftover} on {errand.destination_row.name} already.",
+            f"{errand.name} is {there.leftover} on {errand.destination_row.name} already.",
             code="already_there",
             remedy="Find out which copy is the right one before anything else; do not start either.",
         )
-    verdict = _compare_cpu(errand, guest)
+    verdict = there.cpu if there.cpu_asked == _cpu_of(guest) else errand.destination.compare_cpu(**_cpu_of(guest))
     source = situations.view(errand.source_row)
     destination_row = errand.destination_row
     reserved = situations.reserved_mib([destination_row.pk], without=errand.migration.pk).get(destination_row.pk, 0)
@@ -56,7 +69,7 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     situation = Situation(
         guest=guest,
         source=replace(source, pools=pools_here),
-        destination=replace(destination, pools=pools_there, memory_free_mib=load.memory_free_mib),
+        destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
         options=errand.options,
         storage=errand.migration.storage,
         cpu_verdict=verdict,
@@ -80,7 +93,7 @@ def _ask_source(errand: Errand) -> tuple[GuestFacts, tuple[PoolFacts, ...]]:
     return guest, errand.source_row.pool_facts()
 
 
-def _ask_destination(errand: Errand) -> tuple[HostLoad, tuple[PoolFacts, ...], str]:
+def _ask_destination(errand: Errand) -> Reply:
     host = errand.destination
     copying = errand.migration.storage != Migration.Storage.NONE
     pools = host.pools() if copying else errand.destination_row.pool_facts()
@@ -88,13 +101,25 @@ def _ask_destination(errand: Errand) -> tuple[HostLoad, tuple[PoolFacts, ...], s
     markers = {pool["name"]: tuple(pool.get("markers", ())) for pool in known}
     glimpse = host.glimpse(errand.uuid)
     fresh = tuple(replace(pool, markers=pool.markers or markers.get(pool.name, ())) for pool in pools)
-    return host.load(), fresh, glimpse.state if glimpse else ""
-
-
-def _compare_cpu(errand: Errand, guest: GuestFacts) -> CpuVerdict:
-    return errand.destination.compare_cpu(
-        cpu_xml=guest.cpu_xml, domain_type=guest.domain_type, arch=guest.arch, machine=guest.machine
+    row = errand.migration.guest
+    cpu = _cpu_of(row.guest_facts()) if row and row.facts else {}
+    return Reply(
+        load=host.load(),
+        pools=fresh,
+        leftover=glimpse.state if glimpse else "",
+        cpu=host.compare_cpu(**cpu) if cpu else None,
+        cpu_asked=cpu,
     )
+
+
+def _cpu_of(guest: GuestFacts) -> dict[str, str]:
+    """What the destination has to know to judge a guest's CPU."""
+    return {
+        "cpu_xml": guest.cpu_xml,
+        "domain_type": guest.domain_type,
+        "arch": guest.arch,
+        "machine": guest.machine,
+    }
 
 
 def make_volumes(errand: Errand, findings: Findings) -> dict[str, str]:

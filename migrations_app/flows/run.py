@@ -70,7 +70,7 @@ def _work(lease: leases.Lease) -> None:
     errand = Errand(lease)
     if errand.migration.call_entered_at is not None:
         _adopt(errand)
-    elif errand.pen.job.state == JobState.QUEUED:
+    elif errand.migration.job.state == JobState.QUEUED:
         # Both hosts answer while the rows are written: what is not needed for the answer must not wait for it.
         asking = prepare.ask(errand)
         if _started(errand):
@@ -92,6 +92,7 @@ def _started(errand: Errand) -> bool:
             code="started",
             message=text,
             data={"worker": errand.lease.owner},
+            quietly=True,
         )
         if done:
             errand.pen.start(steps.CHECK)
