@@ -122,14 +122,18 @@ class _Watch:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
 
     def listener(self, wake: threading.Event) -> Callable[[GuestEvent], None]:
-        """What the source's event thread calls: a new pass, the pause or the end are looked at at once."""
+        """What the source's event thread calls: a new pass is looked at at once.
+
+        Not so the pause and the end: a question to QEMU in just that moment would make the guest wait for the answer.
+        """
 
         def on_event(event: GuestEvent) -> None:
             if event.uuid != self.errand.uuid:
                 return
             if event.kind == "lifecycle" and event.detail == "suspended":
                 self.paused.set()
-            wake.set()
+            if event.kind == "iteration":
+                wake.set()
 
         return on_event
 
