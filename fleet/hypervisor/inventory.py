@@ -157,7 +157,9 @@ def read_guests(found: Sequence[Found], around: Surroundings) -> list[GuestFacts
 def read_guest(connection: libvirt.virConnect, domain: libvirt.virDomain, folders: dict[str, str]) -> GuestFacts:
     """One guest in full."""
     wanted = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_BLOCK
-    statistics = connection.domainListGetStats([domain], wanted, _NO_WAIT)[0][1]
+    # A guest that is just leaving is left out here; what is asked next says that it is gone.
+    found = connection.domainListGetStats([domain], wanted, _NO_WAIT)
+    statistics = found[0][1] if found else {}
     return guest_facts(
         domain.XMLDesc(),
         state=codes.state(int(statistics.get("state.state", 0))),

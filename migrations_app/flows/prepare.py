@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -20,6 +21,7 @@ from migrations_app.preflight.situation import DiskAction, DiskPlan
 
 #: Names tried for a copy before giving up: the disk's own, then with the job's number.
 _ATTEMPTS = 3
+_JOB_NUMBERS = re.compile(r"(\.[0-9a-f]{8}-\d)+$")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,8 +134,10 @@ def make_volumes(errand: Errand, findings: Findings) -> dict[str, str]:
 
 def _make(errand: Errand, plan: DiskPlan) -> str:
     path = PurePosixPath(plan.path)
+    # A guest that goes to and fro must not gather the numbers of all its jobs.
+    stem = _JOB_NUMBERS.sub("", path.stem)
     for attempt in range(_ATTEMPTS):
-        name = path.name if attempt == 0 else f"{path.stem}.{str(errand.migration.pk)[:8]}-{attempt}{path.suffix}"
+        name = path.name if attempt == 0 else f"{stem}.{str(errand.migration.pk)[:8]}-{attempt}{path.suffix}"
         wanted = str(path.with_name(name))
         if errand.destination.volume(wanted) is not None:
             continue
