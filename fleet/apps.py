@@ -30,7 +30,8 @@ class FleetConfig(AppConfig):
             EdgeConfig(
                 pki_dir=settings.PKI_DIR,
                 ssh_key=settings.SSH_KEY,
-                known_hosts_dir=settings.SSH_KEY.parent / "known_hosts",
+                # Beside our own state: the key may lie in a folder that is not ours to write to.
+                known_hosts_dir=settings.HOME / "known_hosts",
                 open_deadline_s=settings.OPEN_DEADLINE_S,
                 call_deadline_s=settings.CALL_DEADLINE_S,
                 transports=tuple(settings.TRANSPORTS),
