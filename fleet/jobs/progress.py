@@ -95,6 +95,12 @@ class Reporter:
                 self._together = False
             self._write()
 
+    def reread(self) -> None:
+        """After a quiet `advance` in the same transaction: what is told after it is how the job stands then."""
+        columns = ("seq", "state", "error", "result", "started_at", "finished_at")
+        for name, value in Job.objects.values(*columns).get(pk=self.job.pk).items():
+            setattr(self.job, name, value)
+
     def start(self, name: str, detail: str = "") -> None:
         """Enter a step; the steps before it that still run are done."""
         with transaction.atomic():
@@ -181,5 +187,7 @@ class Reporter:
                 raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
             seen = Job.objects.values("seq", "state", "started_at").get(pk=self.job.pk)
             self.job.seq, self.job.state, self.job.started_at = seen["seq"], seen["state"], seen["started_at"]
-            document = job_document(self.job)
-            transaction.on_commit(lambda: live.send_document("job", document, self._sites))
+            transaction.on_commit(self._tell)
+
+    def _tell(self) -> None:
+        live.send_document("job", job_document(self.job), self._sites)

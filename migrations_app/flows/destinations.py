@@ -49,14 +49,17 @@ class Destination:
         }
 
 
-def destinations(*, guest: Guest, storage: str = "auto", options: Options | None = None) -> list[Destination]:
-    """All other hosts, the best allowed one first; four queries however many hosts there are.
+def destinations(
+    *, guest: Guest, storage: str = "auto", options: Options | None = None, only: Host | None = None
+) -> list[Destination]:
+    """All other hosts (or that one), the best allowed one first; four queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
     options = options or Options()
     source = situations.place_of(guest)
-    hosts = list(Host.objects.select_related("site").exclude(pk=source.pk))
+    rows = Host.objects.select_related("site").exclude(pk=source.pk)
+    hosts = list(rows.filter(pk=only.pk) if only else rows)
     reserved = situations.reserved_mib(host.id for host in hosts)
     links = situations.links_from(source)
     found = [_candidate(guest, source, host, storage, options, reserved.get(host.id, 0), links) for host in hosts]

@@ -49,15 +49,17 @@ def settle(errand: Errand, course: Course) -> None:
 
 def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
     numbers = _completed(errand) or course.last
-    with errand.pen.together():
-        _tell_pause(errand, numbers)
-        errand.pen.start(steps.VERIFY)
     arrived_at = timezone.now()
+    if errand.migration.artefacts:
+        # Disks may have to be removed, which can take long.
+        with errand.pen.together():
+            _tell_pause(errand, numbers)
     _keep_autostart(errand)
     left_behind = clean_up.after_arrival(errand)
     proof = receipt(errand, course, numbers, answers, arrived_at=arrived_at, left_behind=left_behind)
     with transaction.atomic():
         with errand.pen.together():
+            _tell_pause(errand, numbers)
             errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
             errand.pen.end(steps.CLEAN_UP, StepState.DONE)
             _skip_waiting(errand)
@@ -72,20 +74,27 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
             message=f"{errand.name} runs on {errand.migration.destination_name}, and nowhere else",
             result=proof,
             data={"late_error": course.error.text} if course.error else {},
+            quietly=True,
         )
         if done:
+            errand.pen.reread()
             _audit(errand, "succeeded", errand.migration.destination_name)
             # After the job's own ending, which people wait for.
+            if errand.migration.guest_id:
+                live.guest_changed(errand.migration.guest_id)
             live.host_changed(errand.destination_row.pk)
             live.host_changed(errand.source_row.pk)
 
 
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
-    """The switch-over is often over before anybody could look; libvirt measured it all the same."""
+    """The switch-over is often over before anybody could look; libvirt measured it all the same. Both were asked."""
+    if errand.pen.step_state(steps.VERIFY) is not StepState.WAITING:
+        return
     if errand.pen.step_state(steps.SWITCH_OVER) is StepState.WAITING:
         errand.pen.start(steps.SWITCH_OVER)
     paused = f"The guest paused for {numbers.downtime_ms} ms." if numbers and numbers.downtime_ms is not None else ""
     errand.pen.end(steps.SWITCH_OVER, StepState.DONE, paused)
+    errand.pen.start(steps.VERIFY)
 
 
 def _stayed(errand: Errand, course: Course, answers: Answers) -> None:

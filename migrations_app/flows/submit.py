@@ -132,9 +132,9 @@ def _check_idle(guest: Guest) -> None:
 def _choose(
     principal: Principal, guest: Guest, destination: Host | None, storage: str, options: Options
 ) -> Destination:
-    found = destinations(guest=guest, storage=storage, options=options)
+    found = destinations(guest=guest, storage=storage, options=options, only=destination)
     if destination is not None:
-        return next((one for one in found if one.host.pk == destination.pk), None) or _refuse_same(guest, destination)
+        return found[0] if found else _refuse_same(guest, destination)
     if guest.pinned:
         raise Refused(
             f"{guest.name} is pinned to its host.",
