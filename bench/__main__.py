@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ def main() -> int:
     if unknown := set(options.names) - set(BENCHES):
         parser.error(f"there is no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     report = Report(write=lambda text: print(text, flush=True))
+    # Whoever ends us early still gets lab and processes taken down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     report.note(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, Linux {platform.release()}")
     broken = [name for name in options.names or BENCHES if not _ran(name, report, options)]
     report.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from tests.with_lab.installation import until
 GUESTS = ("web1:idle:alpha:shared:96", "db1:counter:alpha:shared:96", "db2:counter:alpha:local:96")
 #: Disks are copied in few pairs: each takes many times as long.
 COPIED_PAIRS = 4
+#: After each move, so that what it set off (inventories, libvirtd's own cleaning) does not burden the next one.
+REST_S = 1.0
 #: Order of the three within two pairs, so that each goes both ways and none always follows the same one.
 ORDER = ("drover", "inside", "manager", "manager", "inside", "drover")
 
@@ -41,6 +44,7 @@ class Duel:
 
     def _move(self, who: str) -> Move:
         source, destination = self._way()
+        time.sleep(REST_S)
         if who == "drover":
             move = by_drover(self.drover, self.program, self.ear, self.guest, destination)
         else:
