@@ -15,7 +15,7 @@ from tests.with_lab.installation import until
 
 GUESTS = ("web1:idle:alpha:shared:96", "db1:counter:alpha:shared:96", "db2:counter:alpha:local:96")
 #: Disks are copied in few pairs: each takes many times as long.
-COPIED_PAIRS = 4
+COPIED_PAIRS = 8
 #: After each move, so that what it set off (inventories, libvirtd's own cleaning) does not burden the next one.
 REST_S = 1.0
 #: Order of the three within two pairs, so that each goes both ways and none always follows the same one.
