@@ -22,12 +22,19 @@ MAX_ITEMS = 100
 
 def _options_schema() -> dict[str, Any]:
     """Every option with its default, so that a new one is described without a second place to write it."""
-    names = {bool: "boolean", int: "integer", str: "string"}
-    properties = {
-        field.name: {"type": names[type(field.default)], "default": field.default}
-        for field in dataclasses.fields(Options)
-    }
+    properties = {item.name: _option_schema(item.name, item.default) for item in dataclasses.fields(Options)}
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _option_schema(name: str, default: Any) -> dict[str, Any]:
+    names = {bool: "boolean", int: "integer", str: "string"}
+    if name == "disks":
+        words = {"type": "string"}
+        place = {"type": "object", "properties": {"pool": words, "path": words}, "additionalProperties": False}
+        return {"type": "object", "additionalProperties": place}
+    if default is None:
+        return {"type": "boolean", "nullable": True, "default": None}
+    return {"type": names[type(default)], "default": default}
 
 
 @extend_schema_field(_options_schema())

@@ -20,16 +20,16 @@ class OptionsForm(forms.Form):
         required=False, min_value=0, label="At most, MiB/s", help_text="0: as fast as the link allows."
     )
     max_downtime_ms = forms.IntegerField(
-        required=False, min_value=1, label="Longest pause, ms", help_text="The guest stands still at the switch-over."
+        required=False, min_value=0, label="Longest pause, ms", help_text="0: as the policy says."
     )
     timeout_s = forms.IntegerField(
-        required=False, min_value=0, label="Give up after, s", help_text="0: never. The guest stays where it is then."
+        required=False,
+        min_value=0,
+        label="Give up after, s",
+        help_text="0: as the policy says. It stays where it is then.",
     )
     parallel = forms.IntegerField(
         required=False, min_value=0, label="Connections", help_text="More than one helps on fast links only."
-    )
-    auto_converge = forms.BooleanField(
-        required=False, label="Slow the guest down if it writes faster than the link carries"
     )
     tls = forms.BooleanField(required=False, label="Encrypt the guest's data on its way")
     remove_source = forms.BooleanField(
@@ -47,4 +47,6 @@ class OptionsForm(forms.Form):
             return {}
         chosen = dict(self.cleaned_data)
         chosen["keep_source"] = not chosen.pop("remove_source")
+        # A box left alone leaves the choice to the policy.
+        chosen["tls"] = chosen["tls"] or None
         return {name: value for name, value in chosen.items() if value is not None and value != DEFAULTS[name]}

@@ -6,54 +6,39 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fleet.hypervisor.errors import GuestNotFound, HypervisorError, NoJob, NoSpace, VolumeExists
+from fleet.hypervisor.errors import HypervisorError, NoJob, NoSpace, VolumeExists
 from fleet.hypervisor.facts import (
     DiskFacts,
     GuestEvent,
     GuestFacts,
     GuestGlimpse,
     GuestStatistics,
-    HostAddress,
     HostFacts,
     HostLoad,
     InterfaceFacts,
     JobSample,
-    NetworkFacts,
     PoolFacts,
     VolumeFacts,
 )
-from fleet.hypervisor.fake_faults import Faults
+from fleet.hypervisor.fake_carrying import FakeCarrying
+from fleet.hypervisor.fake_gauging import FakeGauging
+from fleet.hypervisor.fake_mirroring import FakeMirroring
+from fleet.hypervisor.fake_steering import FakeSteering
+from fleet.hypervisor.fake_witnessing import FakeWitnessing
 from fleet.hypervisor.fake_xml import cpu_model, domain_xml
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
 
 if TYPE_CHECKING:
-    from fleet.hypervisor.fake import FakeFleet, FakeFolder
     from fleet.hypervisor.fake_migration import FakeMigration
 
 Answer = TypeVar("Answer")
 MARKER = "drover-host-{}.marker"
 
 
-class FakeHost:
+class FakeHost(FakeCarrying, FakeMirroring, FakeSteering, FakeGauging, FakeWitnessing):
     """Implements `interface.Hypervisor`; tests also reach for `faults`, `add_guest`, `set_state` and `tell`."""
-
-    def __init__(self, *, fleet: FakeFleet, name: str, uuid: str, cpus: int, memory_mib: int, **facts: Any) -> None:
-        self.fleet, self.name, self.uuid = fleet, name, uuid
-        self.address = HostAddress(name=name, transport="fake", address=name)
-        self.faults = Faults(name)
-        self.guest_rows: dict[str, GuestFacts] = {}
-        self.reasons: dict[str, str] = {}
-        #: Old shut-off definitions under a guest that is on its way here.
-        self.shadowed: dict[str, GuestFacts] = {}
-        self.pool_folders: dict[str, tuple[FakeFolder, str]] = {}
-        self.completed: dict[str, JobSample] = {}
-        self.subscribers: list[Callable[[GuestEvent], None]] = []
-        #: Every call, in order, for tests that count round trips.
-        self.calls: list[str] = []
-        self.cpu_idle_ns = self.cpu_total_ns = 0
-        self.host_facts = HostFacts(**{**_default_facts(name, uuid, cpus, memory_mib), **facts})
 
     # -- for tests ----------------------------------------------------------------------------------------------------
 
@@ -279,24 +264,10 @@ class FakeHost:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _do(self, call: str, work: Callable[[], Answer], *, lock: bool = True) -> Answer:
-        self.calls.append(call)
-
-        def locked() -> Answer:
-            with self.fleet.lock:
-                return work()
-
-        return cast(Answer, self.faults.around(call, locked if lock else work, self.fleet.deadline_s))
-
     def _put(self, guest: GuestFacts) -> None:
         with self.fleet.lock:
             self.guest_rows[guest.uuid] = guest if guest.xml else dataclasses.replace(guest, xml=domain_xml(guest))
             self.reasons[guest.uuid] = "booted" if guest.state == "running" else ""
-
-    def _known(self, uuid: str) -> GuestFacts:
-        if uuid not in self.guest_rows:
-            raise GuestNotFound(f"{self.name} knows no guest {uuid}", host=self.name, libvirt_code=42)
-        return self.guest_rows[uuid]
 
     def _glimpse(self, guest: GuestFacts) -> GuestGlimpse:
         return GuestGlimpse(
@@ -317,11 +288,6 @@ class FakeHost:
         if run is None:
             raise NoJob("no job is active on the domain", host=self.name)
         return run
-
-    def _folder(self, pool: str) -> FakeFolder:
-        if pool not in self.pool_folders:
-            raise HypervisorError(f"{self.name} has no storage pool '{pool}'", host=self.name)
-        return self.pool_folders[pool][0]
 
     def _pool(self, name: str) -> PoolFacts:
         folder, kind = self.pool_folders[name]
@@ -369,22 +335,3 @@ class FakeHost:
 def _interface(guest: str) -> InterfaceFacts:
     tail = ":".join(f"{byte:02x}" for byte in guest.encode()[:3].ljust(3, b"\0"))
     return InterfaceFacts(mac=f"52:54:00:{tail}", model="virtio", kind="network", source="default")
-
-
-def _default_facts(name: str, uuid: str, cpus: int, memory_mib: int) -> dict[str, Any]:
-    return {
-        "uuid": uuid,
-        "hostname": name,
-        "hypervisor": "QEMU",
-        "libvirt_version": "9.0.0",
-        "hypervisor_version": "7.2.22",
-        "arch": "x86_64",
-        "cpus": cpus,
-        "memory_mib": memory_mib,
-        "cpu_model": "Skylake-Server",
-        "cpu_vendor": "Intel",
-        "cpu_models": {"qemu": ("qemu64", "Nehalem", "Haswell"), "kvm": ("qemu64", "Nehalem", "Haswell")},
-        "machines": {"qemu": ("pc", "q35", "pc-q35-7.2"), "kvm": ("pc", "q35", "pc-q35-7.2")},
-        "networks": (NetworkFacts(name="default", kind="network", bridge="virbr0", active=True),),
-        "migration_transports": ("tcp",),
-    }

@@ -60,7 +60,27 @@ class CpuVerdict:
     compared: bool = True
 
 
-class Hypervisor(Protocol):
+class Carrying(Protocol):
+    """Save and restore, definitions, starting paused and raw volume data: what a move through the worker needs."""
+
+
+class Mirroring(Protocol):
+    """Copies of a running guest's disk within one host."""
+
+
+class Steering(Protocol):
+    """What changes a running migration beyond its limits, and what brings a broken post-copy back."""
+
+
+class Gauging(Protocol):
+    """Measurements that cost the guest or the host something: dirty rate, migration abilities."""
+
+
+class Witnessing(Protocol):
+    """What proves where a guest is: its agent, its addresses, who has its disks open."""
+
+
+class Hypervisor(Carrying, Mirroring, Steering, Gauging, Witnessing, Protocol):
     """A connection to one host.
 
     Every method has a deadline enforced from outside and raises `errors.HypervisorError` subclasses only;

@@ -4,24 +4,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import libvirt
 
 from fleet.hypervisor import cpu, inventory, migrate, storage
-from fleet.hypervisor.config import EdgeConfig
-from fleet.hypervisor.errors import HostUnreachable, HypervisorError, NoJob, PeerUnreachable
+from fleet.hypervisor.errors import HostUnreachable, HypervisorError, PeerUnreachable
 from fleet.hypervisor.facts import (
     GuestEvent,
     GuestFacts,
     GuestGlimpse,
     GuestStatistics,
-    HostAddress,
     HostFacts,
     HostLoad,
     JobSample,
@@ -29,14 +24,15 @@ from fleet.hypervisor.facts import (
     VolumeFacts,
 )
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
+from fleet.hypervisor.libvirt_calls import except_for
+from fleet.hypervisor.libvirt_carrying import LibvirtCarrying
+from fleet.hypervisor.libvirt_gauging import LibvirtGauging
+from fleet.hypervisor.libvirt_mirroring import LibvirtMirroring
+from fleet.hypervisor.libvirt_steering import LibvirtSteering
+from fleet.hypervisor.libvirt_witnessing import LibvirtWitnessing
 from fleet.hypervisor.session import Session, translated
-from fleet.hypervisor.sessions import Loan, Sessions
-from fleet.hypervisor.translate import CPU_INCOMPATIBLE, NO_DOMAIN, NO_STORAGE_VOL, NO_SUPPORT
+from fleet.hypervisor.translate import CPU_INCOMPATIBLE, NO_STORAGE_VOL, NO_SUPPORT
 
-Answer = TypeVar("Answer")
-
-#: Calls to one host side by side; libvirtd serves no more for one client at once.
-SIDE_BY_SIDE = 5
 #: Guests whose documents are read within one deadline.
 CHUNK = 50
 #: The first question for capabilities makes libvirtd start every QEMU it has; refreshing a big pool takes long too.
@@ -45,16 +41,8 @@ SLOW = 4
 FOLDERS_S = 30.0
 
 
-class LibvirtHost:
+class LibvirtHost(LibvirtCarrying, LibvirtMirroring, LibvirtSteering, LibvirtGauging, LibvirtWitnessing):
     """One host; safe to use from many threads."""
-
-    def __init__(self, address: HostAddress, config: EdgeConfig) -> None:
-        self.address = address
-        self._config = config
-        self._sessions = Sessions(address, config)
-        self._slots = threading.BoundedSemaphore(SIDE_BY_SIDE)
-        self._subscribing = threading.Lock()
-        self._known_folders: tuple[float, dict[str, str]] = (0.0, {})
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -174,7 +162,7 @@ class LibvirtHost:
         def remove(connection: libvirt.virConnect) -> None:
             found = storage.find(connection, path)
             if found is not None:
-                with _except_for(NO_STORAGE_VOL):
+                with except_for(NO_STORAGE_VOL):
                     found.delete()
 
         self._ask(remove, slow=SLOW)
@@ -201,53 +189,16 @@ class LibvirtHost:
     def close(self) -> None:
         self._sessions.close()
 
-    # -- inside -------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _lent(self) -> Iterator[Loan]:
-        if not self._slots.acquire(timeout=self._config.call_deadline_s):
-            raise HostUnreachable(f"{self.address.name} is busy with other slow calls", host=self.address.name)
-        try:
-            with self._sessions.lend() as loan:
-                yield loan
-        finally:
-            self._slots.release()
-
-    def _ask(self, work: Callable[[libvirt.virConnect], Answer], *, slow: int = 1) -> Answer:
-        with self._lent() as loan:
-            return loan.ask(work, slow=slow)
-
-    def _ask_guest(self, uuid: str, work: Callable[[libvirt.virConnect, libvirt.virDomain], Answer]) -> Answer:
-        return self._ask(lambda connection: work(connection, connection.lookupByUUIDString(uuid)))
-
-    def _ask_guest_or_none(
-        self, uuid: str, work: Callable[[libvirt.virConnect, libvirt.virDomain], Answer]
-    ) -> Answer | None:
-        def ask(connection: libvirt.virConnect) -> Answer | None:
-            with _except_for(NO_DOMAIN):
-                return work(connection, connection.lookupByUUIDString(uuid))
-            return None
-
-        return self._ask(ask)
+    # -- inside -----------------------------------------------------------------------------------------------------
 
     def _job(self, uuid: str, flags: int) -> JobSample | None:
         def look(_: libvirt.virConnect, domain: libvirt.virDomain) -> JobSample | None:
-            with _except_for(libvirt.VIR_ERR_OPERATION_INVALID):  # switched off, or just leaving
+            with except_for(libvirt.VIR_ERR_OPERATION_INVALID):  # switched off, or just leaving
                 return migrate.job_sample(domain.jobStats(flags))
             return None
 
         sample = self._ask_guest_or_none(uuid, look)
         return None if sample is None or sample.kind == "none" else sample
-
-    def _steer(self, uuid: str, work: Callable[[libvirt.virDomain], object]) -> None:
-        """Do something to a running job only; libvirt itself would also set the numbers for later."""
-
-        def steer(_: libvirt.virConnect, domain: libvirt.virDomain) -> None:
-            if domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE:
-                raise NoJob(f"No migration of {domain.name()} is running", host=self.address.name)
-            work(domain)
-
-        self._ask_guest(uuid, steer)
 
     def _migration_error(self, error: libvirt.libvirtError, session: Session) -> HypervisorError:
         found = translated(error, self.address.name)
@@ -282,13 +233,3 @@ def _read_guests(
     found: list[inventory.Found], around: inventory.Surroundings, _: libvirt.virConnect
 ) -> list[GuestFacts]:
     return inventory.read_guests(found, around)
-
-
-@contextmanager
-def _except_for(code: int) -> Iterator[None]:
-    """Swallow one libvirt error code."""
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != code:
-            raise

@@ -41,6 +41,13 @@ class Guest(models.Model):
     tags = models.JSONField(default=list, blank=True)
     #: An operator's "leave it where it is": plans and best-destination choices never move it.
     pinned = models.BooleanField(default=False)
+    #: Name of the migration policy that its operators chose; "" leaves it to tag, site and default.
+    policy = models.CharField(max_length=60, blank=True)
+    #: Memory it writes anew, by libvirt's measurement while it was left in peace; null: never measured.
+    dirty_bytes_s = models.PositiveBigIntegerField(null=True, blank=True)
+    dirty_measured_at = models.DateTimeField(null=True, blank=True)
+    #: Names of the hosts that run it at once: the alarm of alarms. Empty when all is well.
+    runs_twice_on = models.JSONField(default=list, blank=True)
     #: `facts.GuestFacts` as a document.
     facts = models.JSONField(default=dict)
     version = models.PositiveBigIntegerField(default=0)

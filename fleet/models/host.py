@@ -56,6 +56,11 @@ class Host(models.Model):
     migration_address = models.CharField(max_length=253, blank=True)
     site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="hosts")
     tags = models.JSONField(default=list, blank=True)
+    #: Moves at once from and to here; null: Drover's own default.
+    max_moves_out = models.PositiveSmallIntegerField(null=True, blank=True)
+    max_moves_in = models.PositiveSmallIntegerField(null=True, blank=True)
+    #: What its network card gives to moving guests; null: not known.
+    migration_bandwidth_mbps = models.PositiveIntegerField(null=True, blank=True)
 
     contact = models.CharField(max_length=12, choices=Contact.choices, default=Contact.UNREACHABLE)
     #: Why it is unreachable, in words; empty while it is up.

@@ -33,6 +33,8 @@ class Job(models.Model):
 
     class Kind(models.TextChoices):
         MIGRATION = "migration"
+        #: A parent of migrations that were asked for together.
+        MOVES = "moves"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -50,6 +52,8 @@ class Job(models.Model):
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
+    #: What a queued job waits for: {"for", "detail", "place"}; null when it waits for nothing but a worker.
+    waiting = models.JSONField(null=True, blank=True)
     #: A document as `jobs.progress` describes it.
     progress = models.JSONField(default=dict)
     error = models.JSONField(null=True, blank=True)
@@ -177,6 +181,10 @@ class JobCommand(models.Model):
 
     class Kind(models.TextChoices):
         CANCEL = "cancel"
+        BANDWIDTH = "bandwidth"
+        DOWNTIME = "downtime"
+        POST_COPY = "post-copy"
+        PAUSE = "pause"
 
     id = models.BigAutoField(primary_key=True)
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="commands")

@@ -18,6 +18,8 @@ class Site(models.Model):
     longitude = models.FloatField(null=True, blank=True)
     #: IANA name; schedules of this site are meant in it.
     time_zone = models.CharField(max_length=64, default="UTC")
+    #: Moves at once that begin or end here; null: no limit but those of hosts and links.
+    max_moves = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["name"]
@@ -44,6 +46,8 @@ class SiteLink(models.Model):
     target = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="links_in")
     bandwidth_mbps = models.PositiveIntegerField()
     round_trip_ms = models.FloatField(null=True, blank=True)
+    #: Moves at once over this link; null: as many as its bandwidth carries well.
+    max_moves = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["source__name", "target__name"]

@@ -14,11 +14,12 @@ from fleet.hypervisor.interface import Hypervisor
 from fleet.jobs.lease import Lease
 from fleet.jobs.progress import Reporter
 from fleet.models import Host
-from migrations_app import outcome
+from migrations_app import outcome, terms
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.options import parse as parse_options
 from migrations_app.outcome import Outcome, Side
+from migrations_app.terms import Terms
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,7 @@ class Errand:
         rows = Migration.objects.select_related("job", "source__site", "destination__site", "guest")
         self.migration = rows.get(pk=lease.job_id)
         self.options: Options = parse_options(self.migration.options)
+        self.terms: Terms = terms.load(self.migration.terms)
         self.uuid = str(self.migration.guest_uuid)
         self.began_at = timezone.now()
         self.adopted = False

@@ -18,6 +18,7 @@ from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
 from migrations_app.preflight.situation import DiskAction, DiskPlan
+from migrations_app.terms import Encryption
 
 #: Names tried for a copy before giving up: the disk's own, then with the job's number.
 _ATTEMPTS = 3
@@ -171,7 +172,7 @@ def _cross_out(errand: Errand, path: str) -> None:
 
 def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> MigrationOrder:
     """What libvirt is asked to do."""
-    options = errand.options
+    options, terms = errand.options, errand.terms
     moved = {plan.disk.target: paths[plan.disk.target] for plan in findings.copies if _moved(plan, paths)}
     live = persistent = ""
     if moved or options.target_network:
@@ -188,12 +189,13 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         copy_disks=tuple(plan.disk.target for plan in findings.copies),
         destination_xml=live,
         persistent_xml=persistent,
-        bandwidth_mib_s=options.bandwidth_mib_s,
-        max_downtime_ms=options.max_downtime_ms,
-        auto_converge=options.auto_converge,
-        parallel_connections=options.parallel if options.parallel > 1 else 0,
-        compression=options.compression,
-        tls=options.tls,
+        bandwidth_mib_s=terms.bandwidth_mib_s,
+        max_downtime_ms=terms.max_pause_ms,
+        auto_converge=terms.may_throttle,
+        post_copy=terms.may_post_copy,
+        parallel_connections=terms.parallel if terms.parallel > 1 else 0,
+        compression=terms.compression,
+        tls=terms.encryption is not Encryption.OFF,
         proven_shared=any(plan.action is DiskAction.SHARED for plan in findings.disks),
         undefine_source=options.undefine_source,
     )

@@ -199,7 +199,7 @@ class _Watch:
 
     def _give_up_if_hopeless(self) -> None:
         now = time.monotonic()
-        limit = self.errand.options.timeout_s
+        limit = self.errand.terms.max_duration_s
         if limit and now - self.began > limit and not self.course.gave_up:
             self._abort("timeout")
         elif now - self.moved > STALLED_AFTER_S and not self.course.gave_up:

@@ -15,6 +15,13 @@ class Migration(models.Model):
         LIVE = "live"
         OFFLINE = "offline"
         COLD = "cold"
+        #: The disks of a running guest move to another pool of the same host.
+        STORAGE = "storage"
+
+    class Route(models.TextChoices):
+        DIRECT = "direct"
+        #: Through the worker, for hosts that cannot reach each other.
+        RELAY = "relay"
 
     class Storage(models.TextChoices):
         NONE = "none"
@@ -31,8 +38,13 @@ class Migration(models.Model):
     destination_name = models.CharField(max_length=100)
     mode = models.CharField(max_length=10, choices=Mode.choices)
     storage = models.CharField(max_length=20, choices=Storage.choices)
+    route = models.CharField(max_length=10, choices=Route.choices, default=Route.DIRECT)
     #: `migrations_app.options.Options` as a document.
     options = models.JSONField(default=dict)
+    #: `migrations_app.terms.Terms` as a document: the policy with the options over it, as decided at the start.
+    terms = models.JSONField(default=dict)
+    #: How far a relayed move is, so that any worker can go on: files, their sizes and digests of what arrived.
+    relay = models.JSONField(default=dict)
     #: Memory the guest will need at the destination; unfinished migrations count as taken there.
     memory_mib = models.PositiveBigIntegerField()
     #: What this job made at the destination and must remove if the guest does not arrive:
@@ -46,10 +58,20 @@ class Migration(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="a_migration_goes_somewhere_else",
-                condition=Q(source__isnull=True) | Q(destination__isnull=True) | ~Q(source=F("destination")),
+                name="a_migration_goes_somewhere_else_unless_only_disks_move",
+                condition=Q(source__isnull=True)
+                | Q(destination__isnull=True)
+                | (~Q(source=F("destination")) & ~Q(mode="storage"))
+                | (Q(source=F("destination")) & Q(mode="storage")),
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.guest_uuid} from {self.source_name} to {self.destination_name}"
+
+    @property
+    def way(self) -> str:
+        """How it is carried out: a name in `flows.ways`."""
+        if self.mode == self.Mode.STORAGE:
+            return "storage"
+        return "relay" if self.route == self.Route.RELAY else "peer"

@@ -27,7 +27,7 @@ def check(situation: Situation) -> Iterator[Check]:
             f"{destination.name} runs QEMU {destination.facts.hypervisor_version}, older than "
             f"{source.facts.hypervisor_version} on {source.name}; going to an older one is not always possible.",
         )
-    wishes = {"parallel": options.parallel > 1, "tls": options.tls}
+    wishes = {"parallel": options.parallel > 1, "tls": bool(options.tls)}
     for wish, wanted in wishes.items():
         for host in (source, destination):
             if wanted and number(host.facts.libvirt_version) < NEEDED[wish]:

@@ -43,7 +43,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("bandwidth_mib_s", True, "bandwidth_mib_s must be a whole number."),  # a bool is an int in Python only
     ("bandwidth_mib_s", None, "bandwidth_mib_s must be a whole number."),
     ("bandwidth_mib_s", -1, "bandwidth_mib_s must lie between 0 and 1000000."),
-    ("max_downtime_ms", 0, "max_downtime_ms must lie between 1 and 2000000."),
+    ("max_downtime_ms", -1, "max_downtime_ms must lie between 0 and 2000000."),
     ("timeout_s", 604_801, "timeout_s must lie between 0 and 604800."),
     ("parallel", 65, "parallel must lie between 0 and 64."),
     ("parallel", 10**400, "parallel must lie between 0 and 64."),

@@ -32,10 +32,9 @@ def wish(cast: Cast, **fields: str) -> dict[str, str]:
     given = {"source": str(cast.alpha.pk), "destination": str(cast.beta.pk), "storage": "auto", "key": uuid.uuid4().hex}
     defaults = {
         "bandwidth_mib_s": "0",
-        "max_downtime_ms": "300",
+        "max_downtime_ms": "0",
         "timeout_s": "0",
         "parallel": "0",
-        "auto_converge": "on",
     }
     return given | defaults | fields
 
@@ -85,7 +84,7 @@ def test_a_press_starts_one_job_and_shows_it(cast, page, rung):
     assert answer["Location"] == f"/jobs/{job.pk}/"
     migration = Migration.objects.get(job=job)
     assert (migration.destination, migration.options["max_downtime_ms"]) == (cast.beta, 100)
-    assert (migration.options["keep_source"], migration.options["auto_converge"]) == (False, True)
+    assert (migration.options["keep_source"], migration.terms["max_pause_ms"]) == (False, 100)
 
 
 def test_a_second_press_of_the_same_form_leads_to_the_same_job(cast, page, rung):

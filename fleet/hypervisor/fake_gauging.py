@@ -1,0 +1,9 @@
+"""The `Gauging` family on a fake host."""
+
+from __future__ import annotations
+
+from fleet.hypervisor.fake_calls import FakeCalls
+
+
+class FakeGauging(FakeCalls):
+    """See `interface.Gauging`."""

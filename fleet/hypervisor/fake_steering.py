@@ -1,0 +1,9 @@
+"""The `Steering` family on a fake host."""
+
+from __future__ import annotations
+
+from fleet.hypervisor.fake_calls import FakeCalls
+
+
+class FakeSteering(FakeCalls):
+    """See `interface.Steering`."""

@@ -1,0 +1,118 @@
+"""The way from host to host: check, prepare, carry, settle; or adopt what another worker began."""
+
+from __future__ import annotations
+
+from django.db.models.functions import Now
+
+from fleet.hypervisor.errors import GuestNotFound, HypervisorError
+from fleet.hypervisor.interface import MigrationOrder
+from fleet.jobs import lease as leases
+from fleet.models import JobCommand, JobEvent
+from fleet.refusals import Refused
+from fleet.states import JobState, StepState
+from migrations_app import steps
+from migrations_app.flows import clean_up, prepare, settle, transfer
+from migrations_app.flows.errand import Errand
+from migrations_app.models import Migration
+from migrations_app.outcome import Outcome
+
+
+class Cancelled(Exception):
+    """An operator cancelled before libvirt's call was entered."""
+
+
+def begin(errand: Errand, asking: prepare.Asking) -> None:
+    """See `ways.Way`."""
+    try:
+        order = _get_ready(errand, asking)
+    except Cancelled:
+        clean_up.after_staying(errand)
+        settle.end(errand, JobState.CANCELLED, _nothing_happened(errand, "cancelled", "Cancelled before it began."))
+        return
+    except Refused as refused:
+        clean_up.after_staying(errand)
+        error = _nothing_happened(errand, refused.code, refused.text)
+        settle.end(errand, JobState.FAILED, error | {"hint": f"{refused.remedy} {error['hint']}".strip()})
+        return
+    except GuestNotFound as gone:
+        _gone(errand, gone)
+        return
+    except HypervisorError as error:
+        left = clean_up.after_staying(errand)
+        found = _nothing_happened(errand, error.code, error.text)
+        if left:
+            found["hint"] += f" Still there: {', '.join(left)}."
+        settle.end(errand, JobState.FAILED, found)
+        return
+    course = transfer.carry(errand, order)
+    settle.settle(errand, course)
+
+
+def _get_ready(errand: Errand, asking: prepare.Asking) -> MigrationOrder:
+    pen = errand.pen
+    _, findings = prepare.check(errand, asking)
+    for found in findings.checks:
+        if found.severity == "warn":
+            pen.say(f"check.{found.code}", found.message, level=JobEvent.Level.WARNING)
+    if findings.storage != errand.migration.storage:
+        _correct_storage(errand, findings.storage)
+    if findings.copies:
+        _stop_if_cancelled(errand)
+        pen.start(steps.PREPARE, "Making thin volumes at the destination")
+    paths = prepare.make_volumes(errand, findings)
+    order = prepare.order(errand, findings, paths)
+    _stop_if_cancelled(errand)
+    with pen.together():
+        # Important: from here on a worker that takes over must ask the hosts and never start again by itself.
+        Migration.objects.filter(pk=errand.migration.pk).update(call_entered_at=Now())
+        if not findings.copies:
+            pen.end(steps.PREPARE, StepState.SKIPPED, "Nothing to prepare: the disks are shared.")
+            pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
+        pen.start(steps.DISKS if findings.copies else steps.MEMORY)
+    return order
+
+
+def _correct_storage(errand: Errand, storage: str) -> None:
+    """Newer facts need less than was decided: disks that were to be copied are proven shared by now."""
+    errand.pen.say("storage.changed", f"The disks are proven shared by now: storage '{storage}'")
+    errand.migration.storage = storage
+    Migration.objects.filter(pk=errand.migration.pk).update(storage=storage)
+
+
+def _stop_if_cancelled(errand: Errand) -> None:
+    for command in errand.pen.wishes():
+        if command.kind == JobCommand.Kind.CANCEL:
+            errand.pen.settle(command, "cancelled before libvirt was asked to move the guest")
+            raise Cancelled
+
+
+def _nothing_happened(errand: Errand, code: str, message: str) -> dict[str, str]:
+    here = errand.migration.source_name
+    return {"code": code, "message": message, "hint": f"{errand.name} is on {here}, untouched.", "guest_is_on": here}
+
+
+def _gone(errand: Errand, gone: GuestNotFound) -> None:
+    """The guest is not where the rows said: moved or removed behind our back since the wish was stored."""
+    clean_up.after_staying(errand)
+    answers = errand.ask()
+    place = errand.migration.destination_name if answers.outcome is Outcome.ARRIVED else ""
+    hint = f"It runs on {place} already." if place else "Look where it went; Drover moved nothing."
+    error = {"code": gone.code, "message": gone.text, "hint": hint, "guest_is_on": place}
+    settle.end(errand, JobState.FAILED, error)
+
+
+def adopt(errand: Errand) -> None:
+    """See `ways.Way`; the dead worker's migration may still run, be over, or never have begun."""
+    errand.adopted = True
+    if errand.pen.job.state == JobState.UNKNOWN and errand.ask().outcome in {Outcome.UNKNOWN, Outcome.DOUBLE}:
+        # Let the thread go: a dead host with fifty guests must not keep a worker from its other jobs.
+        leases.release(errand.lease, again_in_s=settle.ASK_AGAIN_S)
+        return
+    if errand.pen.job.state == JobState.RUNNING:
+        errand.pen.say(
+            "adopted",
+            "Another worker takes over and asks both hosts",
+            level=JobEvent.Level.WARNING,
+            data={"worker": errand.lease.owner},
+        )
+    settle.settle(errand, transfer.accompany(errand))
