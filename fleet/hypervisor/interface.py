@@ -18,6 +18,7 @@ from fleet.hypervisor.facts import (
     PoolFacts,
     VolumeFacts,
 )
+from fleet.hypervisor.pieces import Piece
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +63,48 @@ class CpuVerdict:
 
 class Carrying(Protocol):
     """Save and restore, definitions, starting paused and raw volume data: what a move through the worker needs."""
+
+    def start_paused(self, uuid: str) -> None:
+        """Start a shut-off guest that executes nothing yet; one that is active already is left as it is."""
+
+    def resume(self, uuid: str) -> None:
+        """Let a paused guest run; one that runs is fine."""
+
+    def destroy(self, uuid: str) -> None:
+        """Switch it off at once; a guest that is off is fine. Raises GuestNotFound."""
+
+    def definition_xml(self, uuid: str) -> str:
+        """The persistent definition with its secrets: for handing over, never for storing or showing."""
+
+    def define(self, xml: str) -> None:
+        """Make or replace a guest's persistent definition; starts nothing."""
+
+    def undefine(self, uuid: str) -> None:
+        """Forget the definition; a host that does not know the guest is fine. A running guest goes on without one."""
+
+    def save(self, uuid: str, path: str) -> None:
+        """Write the guest's memory to a file of the host and switch it off; like `migrate` without a deadline.
+
+        An error is no proof of failure: look at the guest and at `image_xml`.
+        """
+
+    def image_xml(self, path: str) -> str:
+        """The description inside a saved image, secrets included; raises HypervisorError for one that is not whole."""
+
+    def restore(self, path: str, *, xml: str = "") -> None:
+        """Bring a saved guest back paused, described by `xml` or as it was; no deadline. The image stays."""
+
+    def volume_bytes(self, path: str) -> int:
+        """The length of a volume's file, whatever it holds; raises HypervisorError when there is none."""
+
+    def download(self, path: str, *, offset: int, length: int, at_most_bytes: int) -> Piece:
+        """What the file holds from `offset`, holes told apart; shorter than `length` once `at_most_bytes` are full.
+
+        `at_most_bytes` is a multiple of a block.
+        """
+
+    def upload(self, path: str, piece: Piece) -> None:
+        """Write a piece into a volume; returns when the host has it."""
 
 
 class Mirroring(Protocol):
