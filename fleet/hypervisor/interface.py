@@ -18,7 +18,7 @@ from fleet.hypervisor.facts import (
     PoolFacts,
     VolumeFacts,
 )
-from fleet.hypervisor.pieces import Piece
+from fleet.hypervisor.pieces import FileFacts, Piece
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,8 +94,8 @@ class Carrying(Protocol):
     def restore(self, path: str, *, xml: str = "") -> None:
         """Bring a saved guest back paused, described by `xml` or as it was; no deadline. The image stays."""
 
-    def volume_bytes(self, path: str) -> int:
-        """The length of a volume's file, whatever it holds; raises HypervisorError when there is none."""
+    def file(self, path: str) -> FileFacts | None:
+        """A volume as the mere file it is, or None."""
 
     def download(self, path: str, *, offset: int, length: int, at_most_bytes: int) -> Piece:
         """What the file holds from `offset`, holes told apart; shorter than `length` once `at_most_bytes` are full.

@@ -49,8 +49,10 @@ class LibvirtMirroring(LibvirtCalls):
 
     def block_abort(self, uuid: str, target: str) -> None:
         def give_up(connection: libvirt.virConnect) -> None:
-            with except_for(libvirt.VIR_ERR_OPERATION_INVALID):  # no copy under way
-                connection.lookupByUUIDString(uuid).blockJobAbort(target, 0)
+            domain = connection.lookupByUUIDString(uuid)
+            with except_for(libvirt.VIR_ERR_OPERATION_INVALID):  # switched off: the copy ended with it
+                if domain.blockJobInfo(target, 0):
+                    domain.blockJobAbort(target, 0)
 
         self._ask(give_up, slow=SLOW)
 

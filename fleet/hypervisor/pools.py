@@ -62,6 +62,11 @@ def volume_facts(xml: str, pool: str) -> VolumeFacts:
     )
 
 
+def changed_at(xml: str) -> str:
+    """When a volume's file was last written, in the host's own words; "" where libvirt does not tell."""
+    return _text(parse(xml), "target/timestamps/mtime")
+
+
 def new_volume_xml(*, name: str, capacity_bytes: int, format: str) -> str:
     """A thin volume's description; raises HypervisorError for a name or format no guest of ours has."""
     if not _VOLUME_NAME.fullmatch(name):
