@@ -98,7 +98,7 @@ class Notes:
     definition: str = ""
     #: Whether the guest was to start with its host; switched off while it is under way.
     autostart: bool = False
-    #: When its memory began to be saved and when it ran again, in seconds of the database's clock; 0: not yet.
+    #: When its memory began to be saved and when it ran again, by the workers' clocks (Unix seconds); 0: not yet.
     suspended_at_s: float = 0
     resumed_at_s: float = 0
     #: Why it goes back: {"state", "code", "message", "hint"}.

@@ -24,7 +24,10 @@ IMAGE_BYTES = 3 * BLOCK_BYTES + 4096
 
 
 class FakeCarrying(FakeCalls):
-    """See `interface.Carrying`."""
+    """See `interface.Carrying`; tests also set `spoil_next_upload`."""
+
+    #: What is written next is not what was sent.
+    spoil_next_upload = False
 
     def start_paused(self, uuid: str) -> None:
         def start() -> None:
@@ -127,6 +130,8 @@ class FakeCarrying(FakeCalls):
             if any(folder.full for folder, _ in self.pool_folders.values()):
                 raise NoSpace(f"{self.name}: No space left on device", host=self.name)
             content = b"".join(span.data or bytes(span.hole_bytes) for span in piece.spans)
+            if self.spoil_next_upload:
+                self.spoil_next_upload, content = False, bytes(len(content))
             self._data(path)[piece.offset : piece.end] = content
 
         self._do("upload", write)
@@ -151,7 +156,8 @@ class FakeCarrying(FakeCalls):
         if found is None:
             raise HypervisorError(f"There is no volume {path}", host=self.name, libvirt_code=50)
         folder, volume = found
-        return folder.data.setdefault(volume.name, bytearray(volume.allocation_bytes))
+        length = volume.capacity_bytes if volume.format == "raw" else volume.allocation_bytes
+        return folder.data.setdefault(volume.name, bytearray(length))
 
     def _volume_at(self, path: str) -> tuple[FakeFolder, VolumeFacts] | None:
         places = ((folder, one) for folder, _ in self.pool_folders.values() for one in folder.volumes.values())

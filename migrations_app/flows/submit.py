@@ -18,13 +18,12 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import terms
+from migrations_app import steps, terms
 from migrations_app.flows import situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
-from migrations_app.steps import STEPS
 
 MODES = ("auto", "live")
 STORAGES = ("auto", "none", "copy")
@@ -204,7 +203,8 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, STEPS)
+    mode = Migration.Mode.OFFLINE if options.route == Migration.Route.RELAY else Migration.Mode.LIVE
+    plan_steps(job, steps.of(mode, options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -213,7 +213,8 @@ def _store(
         guest_uuid=guest.uuid,
         source_name=source.name,
         destination_name=chosen.host.name,
-        mode=Migration.Mode.LIVE,
+        mode=mode,
+        route=options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=options.document(),

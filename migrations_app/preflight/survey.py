@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_app.preflight import capacity, cpu, devices, machine, network, storage, versions
+from migrations_app.preflight import capacity, cpu, devices, machine, network, relay, storage, versions
 from migrations_app.preflight.situation import Check, Findings, Severity, Situation
 
 _ORDER = list(Severity)
@@ -19,6 +19,7 @@ def survey(situation: Situation) -> Findings:
         *network.check(situation),
         *devices.check(situation),
         *versions.check(situation),
+        *relay.check(situation, disks),
     ]
     checks.sort(key=lambda found: _ORDER.index(found.severity))
     return Findings(checks=tuple(checks), disks=disks)
