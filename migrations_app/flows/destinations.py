@@ -65,7 +65,8 @@ def destinations(
 
     Raises Refused when no host knows the guest.
     """
-    options, mode = options or Options(), modes.resolve(mode, guest.state)
+    options = options or Options()
+    mode = modes.resolve(mode, guest.state, options.route)
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)

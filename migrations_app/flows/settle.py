@@ -247,9 +247,8 @@ def _whole(errand: Errand, numbers: JobSample | None) -> dict[str, Any]:
 
 
 def _skip_waiting(errand: Errand) -> None:
-    for step in steps.STEPS:
-        if errand.pen.step_state(step.name) is StepState.WAITING:
-            errand.pen.end(step.name, StepState.SKIPPED)
+    for name in errand.pen.waiting_steps():
+        errand.pen.end(name, StepState.SKIPPED)
 
 
 def _audit(errand: Errand, outcome: str, place: str, *, detail: str = "") -> None:

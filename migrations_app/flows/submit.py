@@ -18,14 +18,13 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import terms
+from migrations_app import steps, terms
 from migrations_app.flows import situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
-from migrations_app.steps import STEPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,7 +201,7 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, STEPS)
+    plan_steps(job, steps.of(chosen.mode, options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -212,6 +211,7 @@ def _store(
         source_name=source.name,
         destination_name=chosen.host.name,
         mode=chosen.mode,
+        route=options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=options.document(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations_app import modes
-from migrations_app.preflight import capacity, cold, cpu, devices, machine, network, storage, versions
+from migrations_app.preflight import capacity, cold, cpu, devices, machine, network, relay, storage, versions
 from migrations_app.preflight.situation import Check, DiskAction, Findings, Severity, Situation
 
 _ORDER = list(Severity)
@@ -23,6 +23,7 @@ def survey(situation: Situation) -> Findings:
         *devices.check(situation, starts=starts),
         *cold.check(situation),
         *versions.check(situation),
+        *relay.check(situation, disks),
     ]
     checks.sort(key=lambda found: _ORDER.index(found.severity))
     return Findings(checks=tuple(checks), disks=disks)
