@@ -14,6 +14,7 @@ from fleet.planning.estimate import Forecast, forecast
 from fleet.planning.score import Place, score
 from fleet.refusals import Refused
 from fleet.states import UNFINISHED
+from migrations_app.map_rules import MapRules
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings, HostView, Situation, survey
@@ -37,6 +38,7 @@ def view(host: Host, reserved: int = 0) -> HostView:
         memory_free_mib=max(host.memory_mib - host.memory_used_mib, 0),
         reserved_mib=reserved,
         site=host.site.slug if host.site else "",
+        address=host.migration_address or host.address,
     )
 
 
@@ -59,6 +61,7 @@ def check(
     storage: str,
     options: Options,
     reserved: int,
+    rules: MapRules,
     cpu: CpuVerdict | None = None,
 ) -> Findings:
     """All findings for one destination, from rows."""
@@ -70,6 +73,7 @@ def check(
             destination=view(destination, reserved),
             options=options,
             storage=storage,
+            map=rules,
             cpu_verdict=cpu,
         )
     )

@@ -34,5 +34,5 @@ def check(situation: Situation) -> Iterator[Check]:
     for card in guest.interfaces:
         if card.kind == "hostdev":
             yield block("device_stays", card.mac, f"The card {card.mac} is a device of the host itself.", _DETACH)
-    for path in guest.boot_files:
+    for path in map(situation.map.path, guest.boot_files):
         yield info("boot_file", path, f"{path} must exist on {situation.destination.name} as well.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostFacts, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict
 from fleet.states import HostState
+from migrations_app.map_rules import MapRules, Wire
 from migrations_app.options import Options
 
 
@@ -50,6 +52,8 @@ class HostView:
     #: Memory promised to guests that are on their way here.
     reserved_mib: int = 0
     site: str = ""
+    #: Where guests of it are reached: for consoles that must listen on an address of their host.
+    address: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +66,8 @@ class Situation:
     options: Options = field(default_factory=Options)
     #: "auto", "none" or "copy".
     storage: str = "auto"
+    #: What things are called at the destination: the map that was named, or the one between the two sites.
+    map: MapRules = field(default_factory=MapRules)
     #: The destination's own answer about the guest's CPU; None when it was not asked (page views never ask).
     cpu_verdict: CpuVerdict | None = None
 
@@ -88,7 +94,21 @@ class DiskPlan:
     @property
     def moves_elsewhere(self) -> bool:
         """Whether the guest's XML must name another path at the destination."""
-        return self.action is DiskAction.COPY and self.path != self.disk.source
+        return self.action is not DiskAction.NOTHING and self.path not in {"", self.disk.source}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rewrites:
+    """What a guest's definition says otherwise at the destination, its disks aside."""
+
+    #: By the card's MAC address.
+    cards: Mapping[str, Wire] = field(default_factory=dict)
+    #: Kernel, firmware and the like: the old path and the new one.
+    files: Mapping[str, str] = field(default_factory=dict)
+    #: libvirt networks on which consoles listen: the old name and the new one.
+    console_networks: Mapping[str, str] = field(default_factory=dict)
+    #: Where consoles listen that listened on an address of the source alone; "": where they did.
+    listen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +117,7 @@ class Findings:
 
     checks: tuple[Check, ...]
     disks: tuple[DiskPlan, ...]
+    rewrites: Rewrites = field(default_factory=Rewrites)
 
     @property
     def allowed(self) -> bool:

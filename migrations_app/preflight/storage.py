@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from fleet.hypervisor.facts import DiskFacts, PoolFacts
+from migrations_app.preflight import mapped
 from migrations_app.preflight.situation import (
     Check,
     DiskAction,
@@ -38,6 +39,8 @@ def _disk(situation: Situation, disk: DiskFacts) -> Planned:
         return stays, []
     if _is_shared(situation, disk):
         return DiskPlan(disk=disk, action=DiskAction.SHARED), [*_cache_warning(disk), *_stays(situation, disk)]
+    if elsewhere := _shared_elsewhere(situation, disk):
+        return elsewhere, _cache_warning(disk)
     if disk.device in {"cdrom", "floppy"}:
         text = f"The medium {disk.source} in {disk.target} is not seen by both hosts."
         return stays, [block("medium_stays", disk.target, text, "Eject it first.")]
@@ -65,9 +68,9 @@ def _copy(situation: Situation, disk: DiskFacts) -> Planned:
     if home is not None and proven_shared(situation, home, pool):
         there = situation.destination.name
         text = f"{disk.target} lies in {home.path} on {situation.source.name}, which is {pool.path} on {there}."
-        remedy = "Mount the folder at the same path on both hosts, or choose a target pool elsewhere."
+        remedy = "Mount it at the same path on both, name both paths in a map, or choose a target pool elsewhere."
         return stays, [block("same_folder_other_path", disk.target, text, remedy)]
-    path = str(PurePosixPath(pool.path) / PurePosixPath(disk.source).name)
+    path = mapped.path(pool, disk)
     found: list[Check] = []
     if disk.backing:
         found.append(info("backing_flattened", disk.target, f"{disk.target} arrives whole, without {disk.backing}."))
@@ -79,6 +82,8 @@ def _copy(situation: Situation, disk: DiskFacts) -> Planned:
 def _no_pool(situation: Situation, disk: DiskFacts) -> Check:
     destination, wanted = situation.destination, situation.options.target_pool
     folders = ", ".join(sorted(pool.name for pool in destination.pools if _holds_files(pool))) or "none"
+    if told := mapped.told(situation, disk):
+        return block("pool_missing", disk.target, f"{destination.name} has no {told}.", f"It has: {folders}.")
     if wanted:
         text = f"{destination.name} has no active folder pool '{wanted}'."
         return block("pool_missing", disk.target, text, f"Choose one of: {folders}.")
@@ -90,6 +95,8 @@ def _target_pool(situation: Situation, disk: DiskFacts) -> PoolFacts | None:
     pools = [pool for pool in situation.destination.pools if _holds_files(pool)]
     if situation.options.target_pool:
         return next((pool for pool in pools if pool.name == situation.options.target_pool), None)
+    if mapped.told(situation, disk):
+        return next((pool for pool in pools if mapped.fits(situation, disk, pool)), None)
     folder = str(PurePosixPath(disk.source).parent)
     same_folder = next((pool for pool in pools if pool.path == folder), None)
     home = pool_of(situation.source, disk)
@@ -111,6 +118,15 @@ def _is_shared(situation: Situation, disk: DiskFacts) -> bool:
         return True
     here, there = pool_of(situation.source, disk), pool_of(situation.destination, disk)
     return here is not None and there is not None and proven_shared(situation, here, there)
+
+
+def _shared_elsewhere(situation: Situation, disk: DiskFacts) -> DiskPlan | None:
+    """One shared folder that the two hosts have under two paths, and a map that knows both."""
+    home = pool_of(situation.source, disk)
+    there = _target_pool(situation, disk) if mapped.folder(situation, disk) else None
+    if home is None or there is None or not proven_shared(situation, home, there):
+        return None
+    return DiskPlan(disk=disk, action=DiskAction.SHARED, pool=there.name, path=mapped.path(there, disk))
 
 
 class Folder(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_app.preflight import capacity, cpu, devices, machine, network, storage, versions
+from migrations_app.preflight import capacity, cpu, devices, graphics, machine, network, rewriting, storage, versions
 from migrations_app.preflight.situation import Check, Findings, Severity, Situation
 
 _ORDER = list(Severity)
@@ -17,8 +17,9 @@ def survey(situation: Situation) -> Findings:
         *cpu.check(situation),
         *storage_checks,
         *network.check(situation),
+        *graphics.check(situation),
         *devices.check(situation),
         *versions.check(situation),
     ]
     checks.sort(key=lambda found: _ORDER.index(found.severity))
-    return Findings(checks=tuple(checks), disks=disks)
+    return Findings(checks=tuple(checks), disks=disks, rewrites=rewriting.rewrites(situation))

@@ -1,0 +1,75 @@
+"""Pure: a guest's definition as it will be at the destination, and line by line what becomes different.
+
+The pages, a dry run and the worker all ask here, so that what is shown is what is done.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from lxml import etree
+
+from fleet.hypervisor import destination_xml
+from fleet.hypervisor.domain_xml import parse
+from migrations_app.preflight.situation import Findings
+
+#: Unchanged lines shown around a change.
+_AROUND = 3
+
+
+def rewritten(xml: str, findings: Findings, made: Mapping[str, str] | None = None) -> str:
+    """The definition for the destination; "" when nothing in it changes.
+
+    `made` are the paths of the copies that were made; without it those that are planned.
+    """
+    if not changes_anything(findings, made):
+        return ""
+    changes = findings.rewrites
+    return destination_xml.rewrite(
+        xml,
+        disk_sources=_moved(findings, made),
+        cards={mac: (wire.kind, wire.name) for mac, wire in changes.cards.items()},
+        files=changes.files,
+        networks=changes.console_networks,
+        listen=changes.listen,
+    )
+
+
+def changes_anything(findings: Findings, made: Mapping[str, str] | None = None) -> bool:
+    """Whether the definition must be another one at the destination."""
+    changes = findings.rewrites
+    others = (changes.cards, changes.files, changes.console_networks, changes.listen)
+    return bool(_moved(findings, made)) or any(others)
+
+
+def _moved(findings: Findings, made: Mapping[str, str] | None) -> dict[str, str]:
+    """Disks whose files have another path there: {disk target: path}."""
+    here = {plan.disk.target: plan.disk.source for plan in findings.disks}
+    there = {plan.disk.target: plan.path for plan in findings.disks if plan.moves_elsewhere} | dict(made or {})
+    return {target: path for target, path in there.items() if path != here[target]}
+
+
+def difference(before: str, after: str) -> list[str]:
+    """The lines of a unified diff without its file names; none when the two say the same, or one is not known."""
+    if not before or not after:
+        return []
+    lines = difflib.unified_diff(_lines(before), _lines(after), n=_AROUND, lineterm="")
+    return list(lines)[2:]
+
+
+def planned(xml: str, findings: Findings) -> list[str]:
+    """What will be different in the definition as it is stored."""
+    return difference(xml, rewritten(xml, findings)) if xml else []
+
+
+def _lines(xml: str) -> list[str]:
+    """One element a line, each attribute in libvirt's order: layout is no difference."""
+    root = parse(xml)
+    for element in root.iter():
+        if len(element) and not (element.text or "").strip():
+            element.text = None
+        if not (element.tail or "").strip():
+            element.tail = None
+    etree.indent(root, space="  ")
+    return etree.tostring(root, encoding="unicode").splitlines()
