@@ -143,7 +143,13 @@ class Migrations(Listed):
 
     def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
         if not wish.get("destination"):
-            nothing = {"destination": None, "storage": None, "map": "", "forecast": None, "xml_difference": []}
+            nothing: dict[str, Any] = {
+                "destination": None,
+                "storage": None,
+                "map": "",
+                "forecast": None,
+                "xml_difference": [],
+            }
             return {"allowed": False, "checks": refusal.checks, **nothing}
         guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
         found = destinations(guest=guest, storage=wish["storage"], options=wish.get("options"))
