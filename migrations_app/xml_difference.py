@@ -16,6 +16,8 @@ from migrations_app.preflight.situation import Findings
 
 #: Unchanged lines shown around a change.
 _AROUND = 3
+#: What VIR_DOMAIN_XML_SECURE adds to a definition.
+_SECRETS = frozenset({"passwd", "passwdValidTo", "password"})
 
 
 def rewritten(xml: str, findings: Findings, made: Mapping[str, str] | None = None) -> str:
@@ -64,9 +66,14 @@ def planned(xml: str, findings: Findings) -> list[str]:
 
 
 def _lines(xml: str) -> list[str]:
-    """One element a line, each attribute in libvirt's order: layout is no difference."""
+    """One element a line, each attribute in libvirt's order: layout is no difference.
+
+    Important: without secrets. What libvirt gives the worker to send along has the console's password in it.
+    """
     root = parse(xml)
     for element in root.iter():
+        for secret in _SECRETS & set(element.attrib):
+            del element.attrib[secret]
         if len(element) and not (element.text or "").strip():
             element.text = None
         if not (element.tail or "").strip():

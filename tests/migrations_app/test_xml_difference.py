@@ -44,3 +44,11 @@ def test_a_copy_under_another_name_is_what_is_written():
     findings = Findings(checks=(), disks=(copy,))
     assert rewritten(XML, findings) == ""
     assert "/srv/web.0123-1.qcow2" in rewritten(XML, findings, {DISK.target: "/srv/web.0123-1.qcow2"})
+
+
+def test_a_consoles_password_is_in_no_line():
+    before = "<domain><devices><graphics type='vnc' passwd='geheim' listen='192.0.2.1'/></devices></domain>"
+    after = before.replace("192.0.2.1", "192.0.2.2")
+    lines = difference(before, after)
+    assert any("192.0.2.2" in line for line in lines)
+    assert "geheim" not in "".join(lines)
