@@ -15,11 +15,13 @@ from fleet.jobs import lifecycle, live
 from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
-from migrations_app.flows import clean_up
+from migrations_app.evidence import Evidence, Proof, may_touch_source
+from migrations_app.flows import clean_up, endings
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.receipt import receipt
 from migrations_app.flows.transfer import Course
+from migrations_app.flows.verify import verify
 from migrations_app.models import Migration
 from migrations_app.outcome import Side
 
@@ -32,12 +34,25 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
         # Disks may have to be removed, which can take long.
         with errand.pen.together():
             _tell_pause(errand, numbers)
+    verdict = verify(errand, answers)
+    if verdict.also_on:
+        endings.runs_elsewhere_too(errand, verdict.also_on)
+        return
     _keep_autostart(errand)
-    left_behind = clean_up.after_arrival(errand)
-    proof = receipt(errand, course, numbers, answers, arrived_at=arrived_at, left_behind=left_behind)
+    left_behind = clean_up.after_arrival(errand, may_remove=may_touch_source(verdict.evidence))
+    proof = receipt(
+        errand,
+        course,
+        numbers,
+        answers,
+        arrived_at=arrived_at,
+        left_behind=left_behind,
+        evidence=verdict.evidence,
+    )
     with transaction.atomic():
         with errand.pen.together():
             _tell_pause(errand, numbers)
+            _tell_doubts(errand, verdict.evidence)
             errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
             errand.pen.end(steps.CLEAN_UP, StepState.DONE)
             skip_waiting(errand)
@@ -73,6 +88,14 @@ def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
     paused = f"The guest paused for {numbers.downtime_ms} ms." if numbers and numbers.downtime_ms is not None else ""
     errand.pen.end(steps.SWITCH_OVER, StepState.DONE, paused)
     errand.pen.start(steps.VERIFY)
+
+
+def _tell_doubts(errand: Errand, evidence: tuple[Evidence, ...]) -> None:
+    """Answers that speak against the move stand in the log, not only in the receipt."""
+    for line in evidence:
+        if line.outcome is Proof.FAILED:
+            text = f"Not proven: {line.what}: {line.how}"
+            errand.pen.say("proof.failed", text, level=JobEvent.Level.WARNING, data=line.document())
 
 
 def _completed(errand: Errand) -> JobSample | None:

@@ -78,6 +78,22 @@ def unknown(errand: Errand, answers: Answers) -> None:
         if errand.migration.guest_id:
             alarm.sound(errand.migration.guest_id, (errand.migration.source_name, errand.migration.destination_name))
         error["hint"] = "Stop ONE copy by hand now, the one whose disks are older, then Drover goes on by itself."
+    _stand(errand, error)
+
+
+def runs_elsewhere_too(errand: Errand, hosts: tuple[str, ...]) -> None:
+    """It arrived, and a third host runs it as well: nothing is touched until a person has stopped one copy."""
+    there = errand.migration.destination_name
+    names = (there, *hosts)
+    text = f"{errand.name} runs on {' AND on '.join(names)} at the same time."
+    logger.critical("job %s: %s", errand.migration.pk, text)
+    if errand.migration.guest_id:
+        alarm.sound(errand.migration.guest_id, names)
+    hint = "Stop ONE copy by hand now, the one whose disks are older, then Drover goes on by itself."
+    _stand(errand, {"code": "double_run", "message": text, "hint": hint, "guest_is_on": ""})
+
+
+def _stand(errand: Errand, error: dict[str, Any]) -> None:
     lifecycle.advance(
         errand.migration.pk,
         JobState.UNKNOWN,
