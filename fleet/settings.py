@@ -265,6 +265,12 @@ CALL_DEADLINE_S = env_int("DROVER_CALL_DEADLINE_S", 8)
 OPEN_DEADLINE_S = env_int("DROVER_OPEN_DEADLINE_S", 6)
 #: Whether /metrics answers without a token.
 METRICS_OPEN = env_bool("DROVER_METRICS_OPEN")
+#: Who gets a mail when a guest runs twice, and the server that takes it.
+ALARM_EMAIL = env_list("DROVER_ALARM_EMAIL")
+EMAIL_HOST = env("DROVER_SMTP_HOST", "localhost")
+EMAIL_PORT = env_int("DROVER_SMTP_PORT", 25)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("DROVER_MAIL_FROM", "drover@localhost")
 #: A running job whose worker has not been heard of for this long is taken over by another.
 LEASE_S = env_int("DROVER_LEASE_S", 15)
 #: Live migrations that one worker runs side by side.
