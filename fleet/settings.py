@@ -73,6 +73,8 @@ VERSION = _version.group(1) if _version else "0.0.0"
 
 DEBUG = env_bool("DROVER_DEBUG")
 SECRET_KEY = secret("secret_key")
+#: What the key is made from that signs receipts; the same on every machine of one installation.
+RECEIPT_SECRET = secret("receipt_secret")
 ALLOWED_HOSTS = env_list("DROVER_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 #: Set when a proxy in front terminates TLS: cookies become secure and HSTS is sent.
 HTTPS = env_bool("DROVER_HTTPS")

@@ -6,11 +6,14 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from migrations_app.api import Destinations, Migrations
+from migrations_app.api_receipts import Receipts
 
 router = SimpleRouter(use_regex_path=False)
 router.register("migrations", Migrations, basename="migration")
 
 urlpatterns = [
     *router.urls,
+    path("migrations/<uuid:pk>/receipt/", Receipts.as_view({"get": "read"}), name="migration-receipt"),
+    path("receipts/key/", Receipts.as_view({"get": "key"}), name="receipts-key"),
     path("guests/<uuid:pk>/destinations/", Destinations.as_view({"get": "read"}), name="guest-destinations"),
 ]

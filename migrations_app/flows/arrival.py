@@ -24,6 +24,7 @@ from migrations_app.flows.transfer import Course
 from migrations_app.flows.verify import verify
 from migrations_app.models import Migration
 from migrations_app.outcome import Side
+from migrations_app.receipts import own_key
 
 
 def arrived(errand: Errand, course: Course, answers: Answers) -> None:
@@ -58,7 +59,7 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
             skip_waiting(errand)
             errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
-        Migration.objects.filter(pk=errand.migration.pk).update(receipt=proof)
+        _keep(errand, proof)
         done = lifecycle.advance(
             errand.migration.pk,
             JobState.SUCCEEDED,
@@ -77,6 +78,13 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
                 live.guest_changed(errand.migration.guest_id)
             live.host_changed(errand.destination_row.pk)
             live.host_changed(errand.source_row.pk)
+
+
+def _keep(errand: Errand, proof: dict[str, Any]) -> None:
+    signature = own_key.signed(proof)
+    Migration.objects.filter(pk=errand.migration.pk).update(
+        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
+    )
 
 
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
