@@ -200,7 +200,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "clock")
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "fleet.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "fleet.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "quarantine": {"task": "migrations_app.tasks.sweep_quarantine", "schedule": 60.0, "options": {"expires": 60.0}},
+}
 CHANNEL_LAYERS = {
     "default": {
         # The core layer loses messages and, with redis-py 8, idle sockets (channels_redis issue 422).
@@ -267,6 +270,8 @@ CALL_DEADLINE_S = env_int("DROVER_CALL_DEADLINE_S", 8)
 OPEN_DEADLINE_S = env_int("DROVER_OPEN_DEADLINE_S", 6)
 #: Whether /metrics answers without a token.
 METRICS_OPEN = env_bool("DROVER_METRICS_OPEN")
+#: Days that a copied disk's file stays at the source, in quarantine; 0 keeps it until somebody deletes it.
+QUARANTINE_DAYS = env_int("DROVER_QUARANTINE_DAYS", 7)
 #: Who gets a mail when a guest runs twice, and the server that takes it.
 ALARM_EMAIL = env_list("DROVER_ALARM_EMAIL")
 EMAIL_HOST = env("DROVER_SMTP_HOST", "localhost")

@@ -6,10 +6,12 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from migrations_app.api import Destinations, Migrations
+from migrations_app.api_quarantine import Quarantine
 from migrations_app.api_receipts import Receipts
 
 router = SimpleRouter(use_regex_path=False)
 router.register("migrations", Migrations, basename="migration")
+router.register("quarantine", Quarantine, basename="quarantine")
 
 urlpatterns = [
     *router.urls,

@@ -16,7 +16,7 @@ from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
 from migrations_app.evidence import Evidence, Proof, may_touch_source
-from migrations_app.flows import clean_up, endings
+from migrations_app.flows import clean_up, endings, quarantine
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.receipt import receipt
@@ -60,6 +60,9 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
             errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
         _keep(errand, proof)
+        if errand.options.undefine_source:
+            # With the definition kept, the files are its own and no leftovers.
+            quarantine.keep(errand, left_behind)
         done = lifecycle.advance(
             errand.migration.pk,
             JobState.SUCCEEDED,
