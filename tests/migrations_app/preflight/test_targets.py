@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from migrations_app.map_rules import MapRules
 from migrations_app.preflight import DiskAction, Findings
 from tests.migrations_app.preflight.situations import ALPHA, BETA, codes, disk, found, guest, only, pool
 
