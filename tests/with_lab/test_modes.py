@@ -61,7 +61,10 @@ def source_of(lab: Lab, host: str, guest: str, target: str) -> str:
 
 
 def test_an_offline_move_frees_the_source_and_loses_no_write(drover: Installation, real_lab: Lab) -> None:
-    job = drover.finished(drover.move("db2", "beta", mode="offline"))
+    job = drover.move("db2", "beta", mode="offline", options={"bandwidth_mib_s": 24})
+    drover.in_stage(job, "disks", percent=5)
+    assert real_lab.virsh("alpha", "domstate", "db2").strip() == "running", "it stands still for its memory only"
+    job = drover.finished(job)
     assert job["state"] == "succeeded", job
     assert job["result"]["downtime_ms"] > 0
     assert real_lab.running_copies("db2") == ["beta"], "no QEMU, so no memory, is left at the source"

@@ -206,6 +206,11 @@ def _arrived_paused(cast: Cast, uuid: str) -> None:
     alpha.remove_guest(uuid)
 
 
+def _arrived_while_the_source_kept_its_definition(cast: Cast, uuid: str) -> None:
+    beta, guest = cast.fleet.hosts["beta"], cast.fleet.hosts["alpha"].guest_rows[uuid]
+    beta._put(replace(guest, state="paused"))
+
+
 def _switched_off_there(cast: Cast, uuid: str) -> None:
     _arrived_paused(cast, uuid)
     cast.fleet.hosts["beta"].destroy(uuid)
@@ -215,6 +220,7 @@ DEATHS: list[tuple[Callable[[Cast, str], None], dict[str, str], JobState]] = [
     (_before_the_start, {"alpha": "shutoff"}, JobState.FAILED),
     (_started, {"alpha": "shutoff"}, JobState.FAILED),
     (_arrived_paused, {"beta": "shutoff"}, JobState.SUCCEEDED),
+    (_arrived_while_the_source_kept_its_definition, {"alpha": "shutoff"}, JobState.FAILED),
     (_switched_off_there, {"beta": "shutoff"}, JobState.SUCCEEDED),
 ]
 
