@@ -32,11 +32,14 @@ WORDS = {
 }
 
 
-def resolve(mode: str, state: str) -> str:
-    """The mode that "auto" means for a guest in this state; any other mode is meant as it is said."""
+def resolve(mode: str, state: str, route: str = "") -> str:
+    """The mode that "auto" means for a guest in this state and on this route; any other is meant as it is said."""
     if mode != "auto":
         return mode
-    return COLD if state in OFF else LIVE
+    if state in OFF:
+        return COLD
+    # Through the worker nothing can move while it runs.
+    return OFFLINE if route == "relay" else LIVE
 
 
 def offered(state: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The steps of a live migration, in order."""
+"""The steps of a move, in order, for each way it can go."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from migrations_app import modes
 
 CHECK = "check"
 PREPARE = "prepare"
+SUSPEND = "suspend"
 DISKS = "disks"
 MEMORY = "memory"
 SWITCH_OVER = "switch-over"
@@ -22,6 +23,29 @@ STEPS = [
     StepPlan(name=VERIFY, title="Verify"),
     StepPlan(name=CLEAN_UP, title="Clean up"),
 ]
+
+#: Through the worker: a guest that runs, and one that is off.
+RELAY = [
+    StepPlan(name=CHECK, title="Check"),
+    StepPlan(name=PREPARE, title="Prepare"),
+    StepPlan(name=SUSPEND, title="Save memory"),
+    StepPlan(name=DISKS, title="Copy disks"),
+    StepPlan(name=MEMORY, title="Copy memory"),
+    StepPlan(name=SWITCH_OVER, title="Hand over"),
+    StepPlan(name=VERIFY, title="Verify"),
+    StepPlan(name=CLEAN_UP, title="Clean up"),
+]
+RELAY_COLD = [step for step in RELAY if step.name not in {SUSPEND, MEMORY}]
+STORAGE = [step for step in STEPS if step.name != MEMORY]
+
+
+def of(mode: str, route: str) -> list[StepPlan]:
+    """The steps of a move of this mode by this route."""
+    if mode == "storage":
+        return STORAGE
+    if route == "relay":
+        return RELAY_COLD if mode == "cold" else RELAY
+    return STEPS
 
 
 def shown(stage: str, *, mode: str, paused: bool) -> str:

@@ -5,13 +5,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
 
 from fleet.hypervisor import domain_xml
 from fleet.hypervisor.errors import HypervisorError, NoSpace
 from fleet.hypervisor.facts import GuestEvent, GuestFacts, VolumeFacts
 from fleet.hypervisor.fake_calls import FakeCalls
 from fleet.hypervisor.fake_xml import as_described
-from fleet.hypervisor.pieces import BLOCK_BYTES, Piece, span_of
+from fleet.hypervisor.pieces import BLOCK_BYTES, FileFacts, Piece, span_of
+
+if TYPE_CHECKING:
+    from fleet.hypervisor.fake import FakeFolder
 
 _ACTIVE = frozenset({"running", "paused"})
 #: A saved guest's image: enough for several pieces, little to copy.
@@ -19,7 +24,10 @@ IMAGE_BYTES = 3 * BLOCK_BYTES + 4096
 
 
 class FakeCarrying(FakeCalls):
-    """See `interface.Carrying`."""
+    """See `interface.Carrying`; tests also set `spoil_next_upload`."""
+
+    #: What is written next is not what was sent.
+    spoil_next_upload = False
 
     def start_paused(self, uuid: str) -> None:
         def start() -> None:
@@ -95,13 +103,19 @@ class FakeCarrying(FakeCalls):
             if present is not None and present.state in _ACTIVE:
                 raise HypervisorError(f"domain '{guest.name}' is already active", host=self.name)
             back = dataclasses.replace(as_described(guest, xml), state="paused", persistent=present is not None)
-            self.guest_rows[guest.uuid], self.reasons[guest.uuid] = back, "from_snapshot"
+            self.guest_rows[guest.uuid], self.reasons[guest.uuid] = back, "migration"
             self._tell(back, "started", "restored")
 
         self._do("restore", restore)
 
-    def volume_bytes(self, path: str) -> int:
-        return self._do("volume_bytes", lambda: len(self._data(path)))
+    def file(self, path: str) -> FileFacts | None:
+        def look() -> FileFacts | None:
+            if self._volume_at(path) is None:
+                return None
+            data = bytes(self._data(path))
+            return FileFacts(length_bytes=len(data), changed_at=hashlib.sha256(data).hexdigest())
+
+        return self._do("file", look)
 
     def download(self, path: str, *, offset: int, length: int, at_most_bytes: int) -> Piece:
         def read() -> Piece:
@@ -116,6 +130,8 @@ class FakeCarrying(FakeCalls):
             if any(folder.full for folder, _ in self.pool_folders.values()):
                 raise NoSpace(f"{self.name}: No space left on device", host=self.name)
             content = b"".join(span.data or bytes(span.hole_bytes) for span in piece.spans)
+            if self.spoil_next_upload:
+                self.spoil_next_upload, content = False, bytes(len(content))
             self._data(path)[piece.offset : piece.end] = content
 
         self._do("upload", write)
@@ -136,11 +152,16 @@ class FakeCarrying(FakeCalls):
         raise HypervisorError(f"{self.name} has no pool over {path}", host=self.name)
 
     def _data(self, path: str) -> bytearray:
-        for folder, _ in self.pool_folders.values():
-            for name, volume in folder.volumes.items():
-                if volume.path == path:
-                    return folder.data.setdefault(name, bytearray(volume.allocation_bytes))
-        raise HypervisorError(f"There is no volume {path}", host=self.name, libvirt_code=50)
+        found = self._volume_at(path)
+        if found is None:
+            raise HypervisorError(f"There is no volume {path}", host=self.name, libvirt_code=50)
+        folder, volume = found
+        length = volume.capacity_bytes if volume.format == "raw" else volume.allocation_bytes
+        return folder.data.setdefault(volume.name, bytearray(length))
+
+    def _volume_at(self, path: str) -> tuple[FakeFolder, VolumeFacts] | None:
+        places = ((folder, one) for folder, _ in self.pool_folders.values() for one in folder.volumes.values())
+        return next(((folder, one) for folder, one in places if one.path == path), None)
 
     def _image(self, path: str) -> GuestFacts:
         found = self.fleet.images.get(self._image_mark(path))

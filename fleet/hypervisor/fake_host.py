@@ -205,6 +205,7 @@ class FakeHost(FakeCarrying, FakeMirroring, FakeSteering, FakeGauging, FakeWitne
             for folder, _ in self.pool_folders.values():
                 for name in [name for name, volume in folder.volumes.items() if volume.path == path]:
                     del folder.volumes[name]
+                    folder.data.pop(name, None)
 
         self._do("delete_volume", remove)
 

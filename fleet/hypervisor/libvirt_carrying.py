@@ -10,7 +10,7 @@ import libvirt
 
 from fleet.hypervisor import streams
 from fleet.hypervisor.libvirt_calls import LibvirtCalls, except_for
-from fleet.hypervisor.pieces import Piece
+from fleet.hypervisor.pieces import FileFacts, Piece
 from fleet.hypervisor.session import translated
 from fleet.hypervisor.translate import NO_DOMAIN
 
@@ -75,8 +75,8 @@ class LibvirtCarrying(LibvirtCalls):
         paused = libvirt.VIR_DOMAIN_SAVE_PAUSED
         self._for_long(lambda connection: connection.restoreFlags(path, xml or None, paused))
 
-    def volume_bytes(self, path: str) -> int:
-        return self._ask(lambda connection: streams.length_of(connection, path), slow=SLOW)
+    def file(self, path: str) -> FileFacts | None:
+        return self._ask(lambda connection: streams.file(connection, path), slow=SLOW)
 
     def download(self, path: str, *, offset: int, length: int, at_most_bytes: int) -> Piece:
         return self._ask(

@@ -16,6 +16,15 @@ _ZERO_BLOCK = hashlib.sha256(_ZEROS).digest()
 
 
 @dataclass(frozen=True, slots=True)
+class FileFacts:
+    """A volume as a mere file, whatever it holds."""
+
+    length_bytes: int
+    #: The host's own time of the last change, only to be compared for equality.
+    changed_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of a piece: bytes, or a hole of zeros that takes no room and no time."""
 

@@ -67,6 +67,11 @@ def is_volume_name(name: str) -> bool:
     return _VOLUME_NAME.fullmatch(name) is not None
 
 
+def changed_at(xml: str) -> str:
+    """When a volume's file was last written, in the host's own words; "" where libvirt does not tell."""
+    return _text(parse(xml), "target/timestamps/mtime")
+
+
 def new_volume_xml(*, name: str, capacity_bytes: int, format: str, backing: str = "", backing_format: str = "") -> str:
     """A thin volume's description, over a backing file where one is named.
 

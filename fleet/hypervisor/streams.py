@@ -9,18 +9,22 @@ import contextlib
 
 import libvirt
 
-from fleet.hypervisor import storage
+from fleet.hypervisor import pools, storage
 from fleet.hypervisor.errors import HypervisorError
-from fleet.hypervisor.pieces import BLOCK_BYTES, Piece, Span, span_of
+from fleet.hypervisor.pieces import BLOCK_BYTES, FileFacts, Piece, Span, span_of
 
 #: More does not fit into one message of libvirt's protocol (VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX, 256 KiB with its head).
 PACKET_BYTES = 262_120
 _HOLE = -3
 
 
-def length_of(connection: libvirt.virConnect, path: str) -> int:
-    """The length of the volume's file; an image format's own header is not asked."""
-    return int(_volume(connection, path).infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2])
+def file(connection: libvirt.virConnect, path: str) -> FileFacts | None:
+    """Length and time of change as they are now; an image format's own header is not asked."""
+    volume = storage.find(connection, path)
+    if volume is None:
+        return None
+    length = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
+    return FileFacts(length_bytes=int(length), changed_at=pools.changed_at(volume.XMLDesc()))
 
 
 def download(connection: libvirt.virConnect, path: str, *, offset: int, length: int, at_most_bytes: int) -> Piece:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,14 +18,13 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import terms
+from migrations_app import map_rules, steps, terms, xml_difference
 from migrations_app.flows import situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
-from migrations_app.steps import STEPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +34,12 @@ class Submission:
     job: Job | None
     destination: Host
     storage: str
+    #: The map that holds, by name; "": none.
+    map: str = ""
     checks: list[dict[str, Any]]
     forecast: Forecast | None = None
+    #: What changes in the guest's definition, as lines of a diff.
+    xml_difference: list[str] = field(default_factory=list)
     replayed: bool = False
 
 
@@ -68,11 +71,12 @@ def submit(
         return earlier
     _check_place(guest, source, expected_host)
     _check_idle(guest)
+    _check_single(guest)
     chosen = _choose(principal, guest, destination, mode, storage, options)
     if not chosen.allowed:
         raise _refusal(guest, chosen)
     if dry_run:
-        return _answer(None, chosen)
+        return _answer(None, chosen, xml_difference.planned(guest.guest_facts().xml, chosen.findings))
     try:
         with transaction.atomic():
             job = _store(principal, guest, source, chosen, storage, options, idempotency_key, digest)
@@ -85,9 +89,15 @@ def submit(
     return _answer(job, chosen)
 
 
-def _answer(job: Job | None, chosen: Destination) -> Submission:
+def _answer(job: Job | None, chosen: Destination, difference: list[str] | None = None) -> Submission:
     return Submission(
-        job=job, destination=chosen.host, storage=chosen.storage, checks=chosen.checks, forecast=chosen.forecast
+        job=job,
+        destination=chosen.host,
+        storage=chosen.storage,
+        map=chosen.rules.name,
+        checks=chosen.checks,
+        forecast=chosen.forecast,
+        xml_difference=difference or [],
     )
 
 
@@ -125,6 +135,15 @@ def _check_idle(guest: Guest) -> None:
             f"{guest.name} is busy: {running.title} ({running.state}).",
             job_id=str(running.pk),
             remedy="Wait for that job, or cancel it.",
+        )
+
+
+def _check_single(guest: Guest) -> None:
+    if guest.runs_twice_on:
+        raise Refused(
+            f"{guest.name} runs twice, on {' and '.join(guest.runs_twice_on)}.",
+            code="runs_twice",
+            remedy="Find out which copy is right and stop the other; then it can be moved again.",
         )
 
 
@@ -202,7 +221,7 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, STEPS)
+    plan_steps(job, steps.of(chosen.mode, options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -212,10 +231,12 @@ def _store(
         source_name=source.name,
         destination_name=chosen.host.name,
         mode=chosen.mode,
+        route=options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=options.document(),
         terms=terms.resolve(options, terms.Terms()).document(),
+        map_rules=map_rules.kept(chosen.rules) if chosen.rules.name else {},
         memory_mib=guest.memory_mib,
     )
     by = principal.user.get_username() if principal.user else "Drover"
@@ -226,7 +247,13 @@ def _store(
         subject=guest,
         outcome="accepted",
         before={"host": source.name},
-        after={"host": chosen.host.name, "mode": chosen.mode, "storage": chosen.storage, "options": options.document()},
+        after={
+            "host": chosen.host.name,
+            "mode": chosen.mode,
+            "storage": chosen.storage,
+            "map": chosen.rules.name,
+            "options": options.document(),
+        },
         job=job,
     )
     live.job_changed(job.pk, with_guest=True)
@@ -246,6 +273,7 @@ def _promise_memory(guest: Guest, source: Host, chosen: Destination, storage: st
         storage=storage,
         options=options,
         reserved=reserved,
+        rules=chosen.rules,
     )
     if not findings.allowed:
         raise _refusal(guest, replace(chosen, host=locked, findings=findings))
