@@ -96,6 +96,8 @@ class Notes:
     files: list[FileNote] = field(default_factory=list)
     #: The file at the source that holds the definition with its secrets, for giving it back.
     definition: str = ""
+    #: What else becomes different in the definition, as `destination_xml.rewrite` takes it.
+    rewriting: dict[str, Any] = field(default_factory=dict)
     #: Whether the guest was to start with its host; switched off while it is under way.
     autostart: bool = False
     #: When its memory began to be saved and when it ran again, by the workers' clocks (Unix seconds); 0: not yet.

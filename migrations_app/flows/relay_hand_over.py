@@ -80,8 +80,8 @@ def finish(course: Course) -> None:
 def for_destination(course: Course, xml: str) -> str:
     """The description as the destination shall have it."""
     moved = {file.target: file.path for file in course.notes.disks if file.path != file.source}
-    network = course.errand.options.target_network
-    return destination_xml.rewrite(xml, disk_sources=moved, network=network) if moved or network else xml
+    rest = course.notes.rewriting
+    return destination_xml.rewrite(xml, disk_sources=moved, **rest) if moved or rest else xml
 
 
 def tidy(course: Course) -> None:

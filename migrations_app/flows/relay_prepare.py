@@ -88,6 +88,7 @@ def _notes(errand: Errand, guest: GuestFacts, findings: Findings, paths: dict[st
             for plan in findings.copies
         ],
         definition=f"{here.path}/{stem}.xml",
+        rewriting={"network": errand.options.target_network} if errand.options.target_network else {},
         autostart=guest.autostart,
     )
     if not cold:
