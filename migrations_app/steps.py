@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet.jobs.progress import StepPlan
+from migrations_app import modes
 
 CHECK = "check"
 PREPARE = "prepare"
@@ -45,3 +46,14 @@ def of(mode: str, route: str) -> list[StepPlan]:
     if route == "relay":
         return RELAY_COLD if mode == "cold" else RELAY
     return STEPS
+
+
+def shown(stage: str, *, mode: str, paused: bool) -> str:
+    """The step that libvirt's numbers belong to; `paused`: the guest was seen to stop.
+
+    A live guest stops for the switch-over; one that is suspended stopped before its memory moved, and what little
+    memory a guest has that never ran is part of its disks' journey.
+    """
+    if mode == modes.COLD:
+        return DISKS
+    return SWITCH_OVER if paused and stage == MEMORY and mode == modes.LIVE else stage

@@ -23,7 +23,7 @@ from fleet.hypervisor.pieces import FileFacts, Piece
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MigrationOrder:
-    """Everything one peer-to-peer live migration needs; the edge turns it into libvirt flags and parameters."""
+    """Everything one peer-to-peer migration needs; the edge turns it into libvirt flags and parameters."""
 
     destination: HostAddress
     #: Disk targets ("vda") to copy; empty for shared storage.
@@ -32,8 +32,12 @@ class MigrationOrder:
     destination_xml: str = ""
     #: The same for the persistent definition.
     persistent_xml: str = ""
-    #: False pauses the guest for the whole transfer.
+    #: Copy only what lies over the disks' backing files, which both hosts share; for all of `copy_disks`.
+    incremental: bool = False
+    #: False pauses the guest while its memory is copied.
     live: bool = True
+    #: A guest that is shut off: its definition moves and nothing else.
+    definition_only: bool = False
     bandwidth_mib_s: int = 0
     max_downtime_ms: int = 0
     auto_converge: bool = False
@@ -221,8 +225,10 @@ class Hypervisor(Carrying, Mirroring, Steering, Gauging, Witnessing, Protocol):
     def volume(self, path: str) -> VolumeFacts | None:
         """The volume with this path, or None."""
 
-    def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
-        """A thin volume; raises VolumeExists or NoSpace."""
+    def create_volume(
+        self, *, pool: str, name: str, capacity_bytes: int, format: str, backing: str = "", backing_format: str = ""
+    ) -> VolumeFacts:
+        """A thin volume, over the file `backing` where one is named; raises VolumeExists or NoSpace."""
 
     def delete_volume(self, path: str) -> None:
         """Remove a volume; one that is not there is fine."""
