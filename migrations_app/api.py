@@ -28,6 +28,7 @@ from fleet.jobs.visibility import visible_jobs
 from fleet.models import Guest, Host, Job
 from fleet.refusals import Refused
 from fleet.states import FINISHED, JobState, choices
+from migrations_app import xml_difference
 from migrations_app.api_bodies import (
     DestinationSerializer,
     DryRunSerializer,
@@ -102,6 +103,7 @@ class Migrations(Listed):
             },
             "mode": row.mode,
             "storage": row.storage,
+            "map": row.map_rules.get("name", ""),
             "options": row.options,
             "receipt": row.receipt,
             "created_at": rfc3339(row.job.created_at),
@@ -141,14 +143,22 @@ class Migrations(Listed):
             if not refusal.checks:
                 raise
             return self._blocked(wish, refusal)
-        return _verdict(found, found.destination)
+        return _verdict(found, found.destination, found.xml_difference)
 
     def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
         if not wish.get("destination") or wish["mode"] == Migration.Mode.STORAGE:
-            return {"allowed": False, "destination": None, "storage": None, "checks": refusal.checks, "forecast": None}
+            nothing: dict[str, Any] = {
+                "destination": None,
+                "storage": None,
+                "map": "",
+                "forecast": None,
+                "xml_difference": [],
+            }
+            return {"allowed": False, "checks": refusal.checks, **nothing}
         guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
         found = destinations(guest=guest, mode=wish["mode"], storage=wish["storage"], options=wish.get("options"))
-        return _verdict(next(one for one in found if one.host == host), host)
+        one = next(one for one in found if one.host == host)
+        return _verdict(one, host, xml_difference.planned(guest.guest_facts().xml, one.findings))
 
     def _submit(self, wish: dict[str, Any], *, key: str = "", dry_run: bool = False, at: str = "") -> Submission:
         guest = lookups.guest(self.principal, wish["guest"], field=f"{at}guest")
@@ -262,11 +272,13 @@ def _refuse_other_length(principal: Principal, key: str, count: int) -> None:
         )
 
 
-def _verdict(found: Submission | Destination, host: Host) -> dict[str, Any]:
+def _verdict(found: Submission | Destination, host: Host, difference: list[str]) -> dict[str, Any]:
     return {
         "allowed": found.allowed if isinstance(found, Destination) else True,
         "destination": {"id": str(host.pk), "name": host.name},
         "storage": found.storage,
+        "map": found.rules.name if isinstance(found, Destination) else found.map,
         "checks": found.checks,
         "forecast": found.forecast.document() if found.forecast else None,
+        "xml_difference": difference,
     }

@@ -87,6 +87,7 @@ class MigrationSerializer(serializers.Serializer[Any]):
     destination = FormerReference()
     mode = serializers.ChoiceField(Migration.Mode.choices)
     storage = serializers.ChoiceField(Migration.Storage.choices)
+    map = serializers.CharField(help_text="The map it was decided with, by name; empty: none.")
     options = serializers.DictField()
     receipt = serializers.DictField(help_text="The proof of what happened; empty until the end.")
     created_at = serializers.DateTimeField()
@@ -108,8 +109,12 @@ class DryRunSerializer(serializers.Serializer[Any]):
     allowed = serializers.BooleanField()
     destination = Reference(allow_null=True)
     storage = serializers.CharField(allow_null=True)
+    map = serializers.CharField(help_text="The map that holds, by name; empty: none.")
     checks = CheckSerializer(many=True)
     forecast = ForecastSerializer(allow_null=True)
+    xml_difference = serializers.ListField(
+        child=serializers.CharField(), help_text="What changes in its definition, as lines of a diff; empty: nothing."
+    )
 
 
 class DestinationSerializer(serializers.Serializer[Any]):
@@ -121,5 +126,6 @@ class DestinationSerializer(serializers.Serializer[Any]):
     allowed = serializers.BooleanField()
     score = serializers.FloatField(help_text="Greater is better.")
     storage = serializers.CharField()
+    map = serializers.CharField(help_text="The map that holds for a move there, by name; empty: none.")
     checks = CheckSerializer(many=True)
     forecast = ForecastSerializer()

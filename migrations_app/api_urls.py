@@ -6,11 +6,15 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from migrations_app.api import Destinations, Migrations
+from migrations_app.api_difference import Difference
+from migrations_app.api_maps import Maps
 
 router = SimpleRouter(use_regex_path=False)
 router.register("migrations", Migrations, basename="migration")
+router.register("maps", Maps, basename="map")
 
 urlpatterns = [
     *router.urls,
     path("guests/<uuid:pk>/destinations/", Destinations.as_view({"get": "read"}), name="guest-destinations"),
+    path("guests/<uuid:pk>/xml-difference/", Difference.as_view({"get": "read"}), name="guest-difference"),
 ]

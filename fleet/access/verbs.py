@@ -26,6 +26,7 @@ VERBS: dict[str, Verb] = {
     "host.change": Verb(Role.ADMIN, "Changing a host"),
     "host.remove": Verb(Role.ADMIN, "Removing a host"),
     "site.change": Verb(Role.ADMIN, "Changing sites and their links"),
+    "map.change": Verb(Role.ADMIN, "Changing maps"),
     "token.manage": Verb(Role.ADMIN, "Managing other people's tokens"),
     "audit.view": Verb(Role.ADMIN, "Reading the audit log"),
 }

@@ -158,6 +158,10 @@ class GuestFacts:
     devices: tuple[DeviceFacts, ...] = ()
     #: Absolute paths the guest needs to find at the destination that are no disks: kernel, initrd, loader.
     boot_files: tuple[str, ...] = ()
+    #: Addresses of its host alone on which its consoles listen.
+    listens: tuple[str, ...] = ()
+    #: Networks of libvirt's from which its consoles get their addresses.
+    console_networks: tuple[str, ...] = ()
     snapshots: int = 0
     managed_save: bool = False
     #: libvirt's XML without secrets, as the host gave it.

@@ -37,17 +37,9 @@ def _same_size(errand: Errand, path: str) -> bool:
     return here is not None and there is not None and here.capacity_bytes == there.capacity_bytes
 
 
-def length_of(host: Hypervisor, path: str) -> int:
-    """The length of a medium's file; raises HypervisorError when it is not there."""
-    file = host.file(path)
-    if file is None:
-        raise HypervisorError(f"There is no volume {path}", host=host.address.name)
-    return file.length_bytes
-
-
 def bring(errand: Errand, plan: DiskPlan, path: str, *, tell: Callable[[str], None]) -> None:
     """The file's bytes from the source through the worker into the volume `path`; `tell` may raise to stop it."""
-    length, at, told = length_of(errand.source, plan.disk.source), 0, 0.0
+    length, at, told = length_bytes(errand.source, plan.disk.source), 0, 0.0
     while at < length:
         piece = errand.source.download(
             plan.disk.source, offset=at, length=min(PIECE_BYTES, length - at), at_most_bytes=PIECE_BYTES
@@ -59,6 +51,14 @@ def bring(errand: Errand, plan: DiskPlan, path: str, *, tell: Callable[[str], No
         if time.monotonic() - told > TELL_EVERY_S:
             told = time.monotonic()
             tell(f"Bringing {plan.disk.source}: {100 * at // length} %")
-    if length_of(errand.destination, path) != length:
+    if length_bytes(errand.destination, path) != length:
         there = errand.destination_row.name
         raise HypervisorError(f"{path} on {there} has another size than {plan.disk.source}", host=there)
+
+
+def length_bytes(host: Hypervisor, path: str) -> int:
+    """How long a file of the host is; raises HypervisorError where it is gone."""
+    file = host.file(path)
+    if file is None:
+        raise HypervisorError(f"{path} is not there", host=host.address.name)
+    return file.length_bytes

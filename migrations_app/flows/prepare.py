@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from fleet.hypervisor import destination_xml
 from fleet.hypervisor.errors import GuestNotFound, HypervisorError, VolumeExists
 from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import modes
+from migrations_app import map_rules, modes, xml_difference
 from migrations_app.flows import folders, media, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
@@ -73,6 +72,7 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
         options=errand.options,
         mode=errand.migration.mode,
         storage=errand.migration.storage,
+        map=map_rules.load(errand.migration.map_rules),
         cpu_verdict=verdict,
         disks_read=True,
     )
@@ -233,19 +233,7 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     """What libvirt is asked to do."""
     options, terms = errand.options, errand.terms
     runs_on = errand.migration.mode == modes.LIVE
-    plans = (*findings.copies, *findings.brought)
-    moved = {plan.disk.target: paths[plan.disk.target] for plan in plans if _moved(plan, paths)}
-    live = persistent = ""
-    if moved or findings.ejected or options.target_network:
-        live, persistent = (
-            destination_xml.rewrite(
-                errand.source.migration_xml(errand.uuid, persistent=kept),
-                disk_sources=moved,
-                network=options.target_network,
-                emptied=findings.ejected,
-            )
-            for kept in (False, True)
-        )
+    live, persistent = definitions(errand, findings, paths)
     return MigrationOrder(
         destination=errand.destination_row.where(),
         copy_disks=tuple(plan.disk.target for plan in findings.copies),
@@ -267,9 +255,21 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     )
 
 
-def _moved(plan: DiskPlan, paths: dict[str, str]) -> bool:
-    """Also a disk that leaves its backing file: a chain that the definition spells out would be followed there."""
-    return paths[plan.disk.target] != plan.disk.source or bool(plan.disk.backing)
+def definitions(errand: Errand, findings: Findings, paths: dict[str, str]) -> tuple[str, str]:
+    """The guest's XML for the destination, of the running and of the kept definition; "" when nothing in it changes.
+
+    What changes is said in the job's log, by the same words that were shown before the start.
+    """
+    if not xml_difference.changes_anything(findings, paths):
+        return "", ""
+    now = errand.source.migration_xml(errand.uuid, persistent=False)
+    live = xml_difference.rewritten(now, findings, paths)
+    lines = xml_difference.difference(now, live)
+    named = f" by the map {name}" if (name := errand.migration.map_rules.get("name")) else ""
+    text = f"Its definition is changed for {errand.destination_row.name}{named}"
+    errand.pen.say("definition.changed", text, data={"xml_difference": lines})
+    kept = errand.source.migration_xml(errand.uuid, persistent=True)
+    return live, xml_difference.rewritten(kept, findings, paths)
 
 
 def remove_volumes(errand: Errand) -> list[str]:

@@ -15,6 +15,7 @@ from fleet.planning.score import Place, score
 from fleet.refusals import Refused
 from fleet.states import UNFINISHED
 from migrations_app import modes
+from migrations_app.map_rules import MapRules
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings, HostView, Situation, survey
@@ -38,6 +39,7 @@ def view(host: Host, reserved: int = 0) -> HostView:
         memory_free_mib=max(host.memory_mib - host.memory_used_mib, 0),
         reserved_mib=reserved,
         site=host.site.slug if host.site else "",
+        address=host.migration_address or host.address,
     )
 
 
@@ -60,6 +62,7 @@ def check(
     storage: str,
     options: Options,
     reserved: int,
+    rules: MapRules,
     mode: str = modes.LIVE,
     cpu: CpuVerdict | None = None,
 ) -> Findings:
@@ -73,6 +76,7 @@ def check(
             options=options,
             mode=mode,
             storage=storage,
+            map=rules,
             cpu_verdict=cpu,
         )
     )

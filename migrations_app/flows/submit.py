@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,7 +18,7 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import steps, terms
+from migrations_app import map_rules, steps, terms, xml_difference
 from migrations_app.flows import situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
@@ -34,8 +34,12 @@ class Submission:
     job: Job | None
     destination: Host
     storage: str
+    #: The map that holds, by name; "": none.
+    map: str = ""
     checks: list[dict[str, Any]]
     forecast: Forecast | None = None
+    #: What changes in the guest's definition, as lines of a diff.
+    xml_difference: list[str] = field(default_factory=list)
     replayed: bool = False
 
 
@@ -71,7 +75,7 @@ def submit(
     if not chosen.allowed:
         raise _refusal(guest, chosen)
     if dry_run:
-        return _answer(None, chosen)
+        return _answer(None, chosen, xml_difference.planned(guest.guest_facts().xml, chosen.findings))
     try:
         with transaction.atomic():
             job = _store(principal, guest, source, chosen, storage, options, idempotency_key, digest)
@@ -84,9 +88,15 @@ def submit(
     return _answer(job, chosen)
 
 
-def _answer(job: Job | None, chosen: Destination) -> Submission:
+def _answer(job: Job | None, chosen: Destination, difference: list[str] | None = None) -> Submission:
     return Submission(
-        job=job, destination=chosen.host, storage=chosen.storage, checks=chosen.checks, forecast=chosen.forecast
+        job=job,
+        destination=chosen.host,
+        storage=chosen.storage,
+        map=chosen.rules.name,
+        checks=chosen.checks,
+        forecast=chosen.forecast,
+        xml_difference=difference or [],
     )
 
 
@@ -216,6 +226,7 @@ def _store(
         storage=chosen.storage,
         options=options.document(),
         terms=terms.resolve(options, terms.Terms()).document(),
+        map_rules=map_rules.kept(chosen.rules) if chosen.rules.name else {},
         memory_mib=guest.memory_mib,
     )
     by = principal.user.get_username() if principal.user else "Drover"
@@ -226,7 +237,13 @@ def _store(
         subject=guest,
         outcome="accepted",
         before={"host": source.name},
-        after={"host": chosen.host.name, "mode": chosen.mode, "storage": chosen.storage, "options": options.document()},
+        after={
+            "host": chosen.host.name,
+            "mode": chosen.mode,
+            "storage": chosen.storage,
+            "map": chosen.rules.name,
+            "options": options.document(),
+        },
         job=job,
     )
     live.job_changed(job.pk, with_guest=True)
@@ -246,6 +263,7 @@ def _promise_memory(guest: Guest, source: Host, chosen: Destination, storage: st
         storage=storage,
         options=options,
         reserved=reserved,
+        rules=chosen.rules,
     )
     if not findings.allowed:
         raise _refusal(guest, replace(chosen, host=locked, findings=findings))

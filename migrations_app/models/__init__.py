@@ -1,5 +1,6 @@
 """The rows of guests on the move."""
 
 from migrations_app.models.migration import Migration
+from migrations_app.models.target_map import TargetMap
 
-__all__ = ["Migration"]
+__all__ = ["Migration", "TargetMap"]

@@ -43,6 +43,8 @@ class Migration(models.Model):
     options = models.JSONField(default=dict)
     #: `migrations_app.terms.Terms` as a document: the policy with the options over it, as decided at the start.
     terms = models.JSONField(default=dict)
+    #: `map_rules.MapRules` with its name, as decided at the start; {}: no map.
+    map_rules = models.JSONField(default=dict)
     #: How far a relayed move is, so that any worker can go on: files, their sizes and digests of what arrived.
     relay = models.JSONField(default=dict)
     #: Memory the guest will need at the destination; unfinished migrations count as taken there.
