@@ -13,6 +13,7 @@ from fleet.hypervisor.facts import GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
+from migrations_app import convergence
 from migrations_app.flows import folders, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
@@ -190,9 +191,11 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         destination_xml=live,
         persistent_xml=persistent,
         bandwidth_mib_s=terms.bandwidth_mib_s,
-        max_downtime_ms=terms.max_pause_ms,
+        # The promise is kept from below: `flows.steering` raises the limit where the passes stop shrinking.
+        max_downtime_ms=convergence.first_limit_ms(terms, convergence.Abilities()),
         auto_converge=terms.may_throttle,
-        post_copy=terms.may_post_copy,
+        # In reserve for an operator, whatever the policy says; QEMU takes no parallel connections beside it.
+        post_copy=terms.parallel <= 1,
         parallel_connections=terms.parallel if terms.parallel > 1 else 0,
         compression=terms.compression,
         tls=terms.encryption is not Encryption.OFF,
