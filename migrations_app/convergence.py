@@ -3,8 +3,8 @@
 The pause is a promise. QEMU stops the guest as soon as it believes that the rest fits into the downtime limit, so the
 limit begins low and rises only when the passes over memory stop shrinking, and never above what is left of the promise
 when the hand-over itself (device state, libvirt's finish, the network's learning) is taken off. QEMU counts bytes as
-sent when the kernel has taken them: at full speed the sockets' queues come on top of the limit, so the copy is paced a
-little below the link for its end.
+sent when the kernel has taken them: at full speed the sockets' queues come on top of the limit, so the copy is paced
+below the link for its end, as far below as the guest's writing allows.
 """
 
 from __future__ import annotations
@@ -31,12 +31,26 @@ HOPELESS_PASSES = 10
 HOPELESS_MS = 10_000
 #: libvirt needs this long to end a migration that is given up; the deadline includes it.
 ABORT_S = 3.0
-#: QEMU throttles no further.
+#: A throttled guest runs 10 ms and then sleeps (QEMU's CPU_THROTTLE_TIMESLICE); QEMU throttles up to 99 %.
+SLICE_MS = 10
 MOST_THROTTLE_PERCENT = 99
+#: Between the beginning of a pass and the pause that a look at it brings.
+UNSEEN_S = 0.3
 #: What is sent is a little more than what was counted.
 MARGIN = 1.15
-#: The share of the measured bandwidth that leaves the sockets' queues empty.
-PACE = 0.85
+#: The copy is paced to this much over the guest's writing, within these shares of the measured bandwidth.
+PACE_OVER_WRITES = 1.3
+LEAST_PACE, MOST_PACE = 0.6, 0.9
+#: From this long before the end of the first pass on.
+LANDING_MS = 800
+#: What the kernel takes in before it reaches the link (Linux' 4 MiB sockets, about three quarters of it measured).
+QUEUE_BYTES = 3 << 20
+#: On links that carry the queue in this time nothing is gained by pacing.
+SHORT_QUEUE_MS = 50
+#: Until then an average says nothing about a new speed.
+SETTLING_MS = 1500
+#: A limit on the speed that the copy comes this near to is what holds it back, not the link.
+BINDING = 0.8
 #: What "no limit" is for a setter that knows no zero.
 UNLIMITED_MIB_S = 8_796_093
 #: Words for what leaves nothing to decide.
@@ -71,8 +85,8 @@ class Abilities:
     throttle: bool = False
     #: What the hand-over takes besides sending the rest, by history.
     hand_over_ms: int = 80
-    #: What the sockets' queues add at full speed.
-    queue_ms: int = 120
+    #: What QEMU's bursts of a tenth of a second add when the copy is paced.
+    burst_ms: int = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +101,11 @@ class Standing:
     throttle_percent: int = 0
     #: Post-copy has begun, the guest was paused, or it was given up: nothing is left to decide.
     settled: str = ""
-    #: Full speed was taken back once because the copy did not converge without it.
+    #: What the link carried before the copy was paced; 0: never paced.
+    link_bytes_s: int = 0
+    #: When the speed was last changed, by the migration's clock: averages lag behind.
+    speed_since_ms: int = 0
+    #: Pacing was taken back because the copy did not converge with it.
     full_speed: bool = False
 
 
@@ -98,18 +116,37 @@ class Decision:
     action: Action
     reason: str
     value: int = 0
+    #: With RAISE_BANDWIDTH: the downtime limit that goes with it, lower because the queues fill again.
+    limit_ms: int = 0
+    #: With PACE: what the link carried.
+    link_bytes_s: int = 0
 
 
-def budget_ms(terms: Terms, abilities: Abilities, *, paced: bool) -> int:
-    """The highest downtime limit that keeps the promise."""
+def budget_ms(terms: Terms, abilities: Abilities, *, link_bytes_s: float = 0) -> int:
+    """The highest downtime limit that keeps the promise; `link_bytes_s` where the link itself holds the copy back."""
     promised = terms.max_pause_ms or MAX_DOWNTIME_MS
-    overhead = abilities.hand_over_ms + (0 if paced else abilities.queue_ms)
-    return max(promised - overhead, min(promised, LEAST_LIMIT_MS))
+    overhead = abilities.hand_over_ms + max(_queue_ms(link_bytes_s), abilities.burst_ms)
+    return max(math.floor(promised - overhead), min(promised, LEAST_LIMIT_MS))
+
+
+def _queue_ms(link_bytes_s: float) -> float:
+    return QUEUE_BYTES * 1000 / link_bytes_s if link_bytes_s else 0.0
+
+
+def most_throttle_percent(terms: Terms) -> int:
+    """Throttled further, the guest would sleep longer at a time than the promise allows."""
+    promised = terms.max_pause_ms or MAX_DOWNTIME_MS
+    return min(100 * promised // (promised + SLICE_MS), MOST_THROTTLE_PERCENT)
 
 
 def first_limit_ms(terms: Terms, abilities: Abilities) -> int:
     """The downtime limit to begin with."""
-    return min(FIRST_LIMIT_MS, budget_ms(terms, abilities, paced=True))
+    return min(FIRST_LIMIT_MS, budget_ms(terms, abilities))
+
+
+def limit_now_ms(passes: Passes, terms: Terms, abilities: Abilities, standing: Standing) -> int:
+    """The highest downtime limit that keeps the promise as it stands."""
+    return _Outlook(passes, terms, abilities, standing, 0.0).budget_ms
 
 
 def decide(passes: Passes, terms: Terms, abilities: Abilities, standing: Standing, *, elapsed_s: float) -> Decision:
@@ -130,8 +167,14 @@ class _Outlook:
         self, passes: Passes, terms: Terms, abilities: Abilities, standing: Standing, elapsed_s: float
     ) -> None:
         self.passes, self.terms, self.abilities, self.standing = passes, terms, abilities, standing
-        self.paced = bool(standing.bandwidth_mib_s) and not standing.full_speed
-        self.budget_ms = budget_ms(terms, abilities, paced=self.paced)
+        cap = standing.bandwidth_mib_s * _MIB
+        #: Whether a limit on its speed, not the link, is what holds the copy back.
+        elapsed_ms = passes.last.elapsed_ms if passes.last else 0
+        self.settling = bool(standing.speed_since_ms) and elapsed_ms - standing.speed_since_ms < SETTLING_MS
+        slow = bool(passes.rate_bytes_s) and passes.rate_bytes_s < BINDING * cap and not self.settling
+        self.paced = bool(cap) and not slow
+        self.link_bytes_s = max(float(standing.link_bytes_s), passes.rate_bytes_s) if not slow else passes.rate_bytes_s
+        self.budget_ms = budget_ms(terms, abilities, link_bytes_s=0 if self.paced else self.link_bytes_s)
         self.left_s = terms.max_duration_s - elapsed_s if terms.max_duration_s else math.inf
         self.elapsed_s = elapsed_s
         self.in_first_pass = not passes.recent_bytes
@@ -175,6 +218,16 @@ def _end_in_time(now: _Outlook) -> Decision | None:
     return Decision(action=Action.GIVE_UP, reason=text)
 
 
+def _too_slow(now: _Outlook) -> Decision | None:
+    """QEMU throttles on by itself; a guest that sleeps longer at a time than was promised is harmed."""
+    percent = now.passes.last.auto_converge_throttle if now.passes.last else 0
+    most = most_throttle_percent(now.terms)
+    if percent <= most or (now.terms.may_post_copy and now.abilities.post_copy):
+        return None
+    text = f"{now.words()} Slowed down by {percent} % it sleeps longer at a time than {now.terms.max_pause_ms} ms"
+    return Decision(action=Action.GIVE_UP, reason=f"{text}, so it is given up.")
+
+
 def _disks_in_time(now: _Outlook) -> Decision | None:
     """The disks have a budget of their own: what the memory will need after them is not theirs to use up."""
     sample = now.passes.last
@@ -192,15 +245,19 @@ def _disks_in_time(now: _Outlook) -> Decision | None:
 
 
 def _pace(now: _Outlook) -> Decision | None:
-    """Once the first pass is over, leave the sockets' queues empty."""
-    wanted = math.floor(now.passes.rate_bytes_s * PACE / _MIB)
-    if now.in_first_pass or now.paced or now.standing.full_speed or wanted < 1 or now.hurried:
+    """Towards the end of the first pass, begin to leave the sockets' queues empty."""
+    standing, link = now.standing, now.link_bytes_s
+    landing_ms = max(LANDING_MS, 3 * _queue_ms(link))
+    too_early = now.in_first_pass and (now.rest_ms > landing_ms or not now.passes.averaged)
+    if too_early or now.settling or standing.full_speed or now.hurried or _queue_ms(link) <= SHORT_QUEUE_MS:
         return None
-    if now.standing.allowed_mib_s:
-        wanted = min(wanted, now.standing.allowed_mib_s)
-    link = _mib_s(now.passes.rate_bytes_s)
-    text = f"The first pass ran at {link}; {wanted} MiB/s from now on keep the queues empty and the pause short."
-    return Decision(action=Action.PACE, value=wanted, reason=text)
+    if now.paced and not standing.link_bytes_s:
+        return None  # what was asked for is below what the link carries: nothing queues
+    wanted = math.floor(min(max(now.writes_bytes_s * PACE_OVER_WRITES, LEAST_PACE * link), MOST_PACE * link) / _MIB)
+    if wanted < 1 or (now.paced and wanted < 1.2 * standing.bandwidth_mib_s):
+        return None
+    text = f"The link carries {_mib_s(link)}; {wanted} MiB/s from now on keep its queues empty and the pause short."
+    return Decision(action=Action.PACE, value=wanted, link_bytes_s=round(link), reason=text)
 
 
 def _raise_downtime(now: _Outlook) -> Decision | None:
@@ -217,22 +274,27 @@ def _raise_downtime(now: _Outlook) -> Decision | None:
 def _raise_bandwidth(now: _Outlook) -> Decision | None:
     """Give back what pacing took, before anything is done to the guest."""
     standing = now.standing
-    if not now.stuck or not now.paced:
+    if not now.stuck or not standing.bandwidth_mib_s or standing.full_speed:
         return None
     full = standing.allowed_mib_s
-    if full and full <= standing.bandwidth_mib_s:
+    queue_ms = _queue_ms(now.link_bytes_s) + now.abilities.hand_over_ms + LEAST_LIMIT_MS
+    if (full and full <= standing.bandwidth_mib_s) or queue_ms > (now.terms.max_pause_ms or math.inf):
         return None
     speed = f"{full} MiB/s" if full else "full speed"
-    text = f"At {standing.bandwidth_mib_s} MiB/s the passes do not shrink ({now.needed()} of pause): {speed} again."
-    return Decision(action=Action.RAISE_BANDWIDTH, value=full, reason=text)
+    limit = min(standing.limit_ms, budget_ms(now.terms, now.abilities, link_bytes_s=now.link_bytes_s))
+    text = f"At {standing.bandwidth_mib_s} MiB/s the passes do not shrink ({now.needed()} of pause): {speed} again"
+    reason = f"{text}, with {limit} ms allowed because the queues fill with it."
+    return Decision(action=Action.RAISE_BANDWIDTH, value=full, limit_ms=limit, reason=reason)
 
 
 def _pause(now: _Outlook) -> Decision | None:
     """Stop the guest where it is; the rest then fits into the promise."""
-    # Between two passes nobody knows what the guest has written again since the last one began.
-    unseen_ms = now.passes.time_ms(now.writes_bytes_s * now.rest_ms / 1000) if math.isfinite(now.rest_ms) else math.inf
-    expected = max(now.rest_ms, min(unseen_ms, now.passes.needed_ms)) * MARGIN + now.abilities.hand_over_ms
-    if not now.stuck or not now.terms.may_pause or expected > (now.terms.max_pause_ms or math.inf):
+    # Later in a pass nobody knows what the guest has written again since it began.
+    if not (now.stuck and now.terms.may_pause and now.passes.fresh):
+        return None
+    unseen_ms = now.passes.time_ms(now.writes_bytes_s * UNSEEN_S)
+    expected = (now.rest_ms + unseen_ms) * MARGIN + now.abilities.hand_over_ms + now.abilities.burst_ms
+    if expected > (now.terms.max_pause_ms or math.inf):
         return None
     text = f"The guest is stopped for the rest: {expected:.0f} ms, {now.terms.max_pause_ms} ms are promised."
     return Decision(action=Action.PAUSE, value=math.ceil(expected), reason=text)
@@ -259,11 +321,9 @@ def _throttle(now: _Outlook) -> Decision | None:
 def _give_up(now: _Outlook) -> Decision | None:
     """Every allowed means was taken and the passes do not shrink."""
     passes, last = now.passes, now.passes.last
-    if last is None or not now.at_end or passes.stuck < HOPELESS_PASSES:
+    if last is None or not now.at_end or passes.hopeless < HOPELESS_PASSES:
         return None
-    if last.elapsed_ms - passes.progress_ms < HOPELESS_MS:
-        return None
-    if now.abilities.throttle and last.auto_converge_throttle < MOST_THROTTLE_PERCENT:
+    if last.elapsed_ms - passes.hope_ms < HOPELESS_MS:
         return None
     text = f"{now.words()} {now.budget_ms} ms are allowed, {passes.stuck} passes brought it no nearer: it is given up."
     return Decision(action=Action.GIVE_UP, reason=text)
@@ -272,6 +332,7 @@ def _give_up(now: _Outlook) -> Decision | None:
 #: In this order; the first that has something to say decides.
 _RULES: tuple[Callable[[_Outlook], Decision | None], ...] = (
     _end_in_time,
+    _too_slow,
     _disks_in_time,
     _pace,
     _raise_downtime,

@@ -30,8 +30,8 @@ class Passes:
 
     looks: tuple[Look, ...] = ()
     last: JobSample | None = None
-    #: Bytes left at the beginning of this pass, as first seen.
-    pass_bytes: int = 0
+    #: Whether the last look was the first at a new pass: nothing it left over has been written again yet.
+    fresh: bool = False
     #: The smallest beginning of a pass so far, and the pass it was.
     least_bytes: int = 0
     least_in_pass: int = 0
@@ -39,9 +39,10 @@ class Passes:
     recent_bytes: tuple[int, ...] = ()
     #: Passes since the last progress.
     stuck: int = 0
-    #: When the first pass over memory ended and when the last progress was, by the migration's own clock; 0: not yet.
-    second_pass_ms: int = 0
-    progress_ms: int = 0
+    throttle_percent: int = 0
+    #: Passes since the last progress or the last time the guest was slowed down further, and when that was.
+    hopeless: int = 0
+    hope_ms: int = 0
 
     def after(self, sample: JobSample) -> Passes:
         """With one more look at it; a look that tells nothing new changes nothing."""
@@ -50,21 +51,23 @@ class Passes:
         look = Look(sample.elapsed_ms, sample.memory_processed_bytes)
         looks = (*self.looks, look)[-LOOKS_KEPT:] if not self.looks or look != self.looks[-1] else self.looks
         before = self.last.iteration if self.last else 0
-        seen = dataclasses.replace(self, looks=looks, last=sample)
+        seen = dataclasses.replace(self, looks=looks, last=sample, fresh=False)
         return seen._new_pass(sample) if sample.iteration > max(before, 1) else seen
 
     def _new_pass(self, sample: JobSample) -> Passes:
         left = sample.memory_remaining_bytes
+        slower = sample.auto_converge_throttle > self.throttle_percent
         shrank = not self.least_in_pass or left < self.least_bytes * SHRUNK
         return dataclasses.replace(
             self,
-            pass_bytes=left,
+            fresh=True,
             least_bytes=left if shrank else self.least_bytes,
             least_in_pass=sample.iteration if shrank else self.least_in_pass,
             recent_bytes=(left,) if shrank else (*self.recent_bytes, left)[-4:],
             stuck=0 if shrank else self.stuck + 1,
-            second_pass_ms=self.second_pass_ms or sample.elapsed_ms,
-            progress_ms=sample.elapsed_ms if shrank else self.progress_ms,
+            hopeless=0 if shrank or slower else self.hopeless + 1,
+            hope_ms=sample.elapsed_ms if shrank or slower else self.hope_ms,
+            throttle_percent=sample.auto_converge_throttle,
         )
 
     @property
@@ -83,6 +86,11 @@ class Passes:
             if newest.elapsed_ms - look.elapsed_ms >= AVERAGE_OVER_MS and newest.sent_bytes > look.sent_bytes:
                 return (newest.sent_bytes - look.sent_bytes) * 1000 / (newest.elapsed_ms - look.elapsed_ms)
         return float(self.last.memory_rate_bytes_s) if self.last else 0.0
+
+    @property
+    def averaged(self) -> bool:
+        """Whether the looks span enough time for an average."""
+        return bool(self.looks) and self.looks[-1].elapsed_ms - self.looks[0].elapsed_ms >= AVERAGE_OVER_MS
 
     def time_ms(self, size_bytes: float) -> float:
         """How long `size_bytes` take at the average speed; infinite while nothing moves."""

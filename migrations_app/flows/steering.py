@@ -59,6 +59,7 @@ class Helm:
             limit_ms=stored.get("limit_ms", convergence.first_limit_ms(self.terms, self.abilities)),
             bandwidth_mib_s=stored.get("bandwidth_mib_s", 0),
             allowed_mib_s=stored.get("allowed_mib_s", 0),
+            link_bytes_s=stored.get("link_bytes_s", 0),
             full_speed=bool(stored.get("full_speed")),
             settled=str(stored.get("settled", "")),
         )
@@ -92,6 +93,7 @@ class Helm:
             "promised_ms": self.terms.max_pause_ms,
             "bandwidth_mib_s": self.standing.bandwidth_mib_s,
             "allowed_mib_s": self.standing.allowed_mib_s,
+            "link_bytes_s": self.standing.link_bytes_s,
             "full_speed": self.standing.full_speed,
             "post_copy": self.abilities.post_copy,
             "throttle": self.abilities.throttle,
@@ -112,8 +114,8 @@ class Helm:
     def _do(self, decision: Decision) -> None:
         steps: dict[Action, Callable[[], bool]] = {
             Action.RAISE_DOWNTIME: lambda: self._limit(decision.value),
-            Action.PACE: lambda: self._bandwidth(decision.value),
-            Action.RAISE_BANDWIDTH: lambda: self._bandwidth(decision.value, full_speed=True),
+            Action.PACE: lambda: self._bandwidth(decision.value) and self._set(link_bytes_s=decision.link_bytes_s),
+            Action.RAISE_BANDWIDTH: lambda: self._full_speed(decision),
             Action.THROTTLE: lambda: self._set(throttle_percent=decision.value),
             Action.POST_COPY: self._post_copy,
             Action.PAUSE: self._pause,
@@ -149,7 +151,12 @@ class Helm:
 
     def _bandwidth(self, mib_s: int, *, full_speed: bool = False) -> bool:
         self.errand.source.set_bandwidth(self.errand.uuid, mib_s or convergence.UNLIMITED_MIB_S)
-        return self._set(bandwidth_mib_s=mib_s, full_speed=full_speed)
+        since_ms = self.passes.last.elapsed_ms if self.passes.last else 0
+        return self._set(bandwidth_mib_s=mib_s, full_speed=full_speed, speed_since_ms=since_ms)
+
+    def _full_speed(self, decision: Decision) -> bool:
+        # The lower limit first: between the two calls the promise holds as well.
+        return self._limit(decision.limit_ms) and self._bandwidth(decision.value, full_speed=True)
 
     def _post_copy(self) -> bool:
         # What stands in the rows comes first: a worker that takes over must know that nothing may be aborted any more.
@@ -188,11 +195,11 @@ class Helm:
         wanted = command.arguments
         if command.kind == JobCommand.Kind.BANDWIDTH:
             self._bandwidth(int(wanted["mib_s"]))
-            return self._set(allowed_mib_s=int(wanted["mib_s"]))
+            # What the link carries shows anew at this speed.
+            return self._set(allowed_mib_s=int(wanted["mib_s"]), link_bytes_s=0, full_speed=False)
         if command.kind == JobCommand.Kind.DOWNTIME:
             self.terms = dataclasses.replace(self.terms, max_pause_ms=int(wanted["ms"]))
-            paced = bool(self.standing.bandwidth_mib_s) and not self.standing.full_speed
-            return self._limit(convergence.budget_ms(self.terms, self.abilities, paced=paced))
+            return self._limit(convergence.limit_now_ms(self.passes, self.terms, self.abilities, self.standing))
         if command.kind == JobCommand.Kind.POST_COPY:
             return self._post_copy()
         return self._pause()
