@@ -70,8 +70,8 @@ def side(glimpse: GuestGlimpse | None) -> Side:
     return Side.OFF
 
 
-def decide(source: Side, destination: Side) -> Outcome:
-    """The meaning of both answers.
+def decide(source: Side, destination: Side, *, cold: bool = False) -> Outcome:
+    """The meaning of both answers; `cold`: the guest was off and shall be, so its definition tells where it is.
 
     A silent side always means unknown: a guest that runs here says nothing about what a silent host does.
     """
@@ -79,13 +79,29 @@ def decide(source: Side, destination: Side) -> Outcome:
     alive = {Side.RUNNING, Side.PAUSED}
     if Side.SILENT in {source, destination}:
         return Outcome.UNKNOWN
-    runs = {Side.RUNNING, Side.POST_COPY}
-    if source in runs and destination in runs:
-        return Outcome.DOUBLE
-    if source is Side.BROKEN_OFF and destination in {Side.POST_COPY, Side.RUNNING, Side.BROKEN_OFF}:
-        return Outcome.RECOVERING
+    if (entangled := _entangled(source, destination)) is not None:
+        return entangled
     if source in alive and destination in gone:
         return Outcome.STAYED
     if source in gone and destination in alive:
         return Outcome.ARRIVED
-    return Outcome.OFF if source in gone and destination in gone else Outcome.MOVING
+    if source in gone and destination in gone:
+        return _by_definition(source, destination) if cold else Outcome.OFF
+    return Outcome.MOVING
+
+
+def _entangled(source: Side, destination: Side) -> Outcome | None:
+    """Both have it in earnest: twice running, or each with a part of its memory."""
+    runs = {Side.RUNNING, Side.POST_COPY}
+    if source in runs and destination in runs:
+        return Outcome.DOUBLE
+    if source is Side.BROKEN_OFF and destination in {*runs, Side.BROKEN_OFF}:
+        return Outcome.RECOVERING
+    return None
+
+
+def _by_definition(source: Side, destination: Side) -> Outcome:
+    """Of a guest that is off: its definition leaves the source last, so an old one at the destination says nothing."""
+    if source is Side.OFF:
+        return Outcome.STAYED
+    return Outcome.ARRIVED if destination is Side.OFF else Outcome.OFF

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lxml import etree
 
@@ -12,9 +12,17 @@ from fleet.hypervisor.domain_xml import parse
 _EVERYWHERE = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})  # noqa: S104 - read, never bound
 
 
-def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network: str = "", listen: str = "") -> str:
+def rewrite(
+    xml: str,
+    *,
+    disk_sources: Mapping[str, str] | None = None,
+    network: str = "",
+    listen: str = "",
+    emptied: Iterable[str] = (),
+) -> str:
     """The same guest with new file paths ({target: path}) and, where given, all its cards on `network`.
 
+    Drives in `emptied` (targets) lose their medium.
     With `listen`, consoles that listen on an address of the source host alone listen there instead.
 
     libvirt refuses a migration whose XML differs in anything a guest can see, so nothing else is touched.
@@ -24,6 +32,8 @@ def rewrite(xml: str, *, disk_sources: Mapping[str, str] | None = None, network:
     root = parse(xml)
     for target, path in (disk_sources or {}).items():
         _point_at(_disk(root, target), path)
+    for target in emptied:
+        _empty(_disk(root, target))
     if network:
         for card in root.iterfind("./devices/interface"):
             if card.get("type") in {"network", "bridge"}:
@@ -53,6 +63,12 @@ def _point_at(disk: etree._Element, path: str) -> None:
     disk.set("type", "file")
     for chain in disk.findall("backingStore"):
         disk.remove(chain)
+
+
+def _empty(drive: etree._Element) -> None:
+    """An open tray, as when somebody took the medium out; the drive itself stays where the guest sees it."""
+    for medium in (*drive.findall("source"), *drive.findall("backingStore")):
+        drive.remove(medium)
 
 
 def _connect(card: etree._Element, network: str) -> None:

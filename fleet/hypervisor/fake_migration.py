@@ -54,8 +54,14 @@ class FakeMigration:
         if self.destination.faults_on("*"):
             raise HypervisorError(f"unable to connect to server at '{self.order.destination.address}'")
         self.state_before = guest.state
-        newcomer = dataclasses.replace(guest, state="paused", persistent=False)
-        self.destination.incoming(newcomer, self.order)
+        if self.order.definition_only and guest.state != "shutoff":
+            raise HypervisorError("Requested operation is not valid: domain is not shut off", host=self.source.name)
+        if not self.order.definition_only and guest.state == "shutoff":
+            raise HypervisorError("Requested operation is not valid: domain is not running", host=self.source.name)
+        state = "shutoff" if self.order.definition_only else "paused"
+        self.destination.incoming(dataclasses.replace(guest, state=state, persistent=False), self.order)
+        if not self.order.live and guest.state == "running":
+            self.source.set_state(self.uuid, "paused", reason="migration")
 
     # -- steps, called by the test ------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostFacts, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict
@@ -52,6 +53,17 @@ class HostView:
     site: str = ""
 
 
+class DiskMap(Protocol):
+    """What pools and folders are called at the destination."""
+
+    @property
+    def pools(self) -> Mapping[str, str]:
+        """Pool here -> pool there."""
+
+    def path(self, path: str) -> str:
+        """The path over there; the same one where nothing is said."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Situation:
     """One guest, where it is, where it may go, and how."""
@@ -60,17 +72,30 @@ class Situation:
     source: HostView
     destination: HostView
     options: Options = field(default_factory=Options)
-    #: "auto", "none" or "copy".
+    #: "live", "offline" or "cold": decided, never "auto".
+    mode: str = "live"
+    #: Of `modes.STORAGES`.
     storage: str = "auto"
+    #: None: everything is called there as it is called here.
+    map: DiskMap | None = None
+    #: Whether the disks' own headers were read, which alone tell the backing file of a guest that is off.
+    disks_read: bool = False
+    #: Files of media that the destination, when asked, has at the same path with the same size.
+    media_there: frozenset[str] = frozenset()
     #: The destination's own answer about the guest's CPU; None when it was not asked (page views never ask).
     cpu_verdict: CpuVerdict | None = None
 
 
 class DiskAction(StrEnum):
-    """What happens to a disk."""
+    """What happens to a disk, or to the medium in a drive."""
 
     SHARED = "shared"
+    #: libvirt copies it as it moves the guest.
     COPY = "copy"
+    #: A medium or read-only disk, which libvirt does not copy: Drover brings it before.
+    BRING = "bring"
+    #: The drive arrives empty.
+    EJECT = "eject"
     #: Empty drives and media that both hosts see.
     NOTHING = "nothing"
 
@@ -84,11 +109,13 @@ class DiskPlan:
     pool: str = ""
     #: The copy's path as planned; the worker takes another name when the file exists already.
     path: str = ""
+    #: Only what lies over the shared backing file is copied.
+    incremental: bool = False
 
     @property
     def moves_elsewhere(self) -> bool:
         """Whether the guest's XML must name another path at the destination."""
-        return self.action is DiskAction.COPY and self.path != self.disk.source
+        return self.action in {DiskAction.COPY, DiskAction.BRING} and self.path != self.disk.source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,8 +136,25 @@ class Findings:
         return tuple(plan for plan in self.disks if plan.action is DiskAction.COPY)
 
     @property
+    def brought(self) -> tuple[DiskPlan, ...]:
+        """The media that Drover itself must bring."""
+        return tuple(plan for plan in self.disks if plan.action is DiskAction.BRING)
+
+    @property
+    def ejected(self) -> tuple[str, ...]:
+        """The drives that arrive empty."""
+        return tuple(plan.disk.target for plan in self.disks if plan.action is DiskAction.EJECT)
+
+    @property
+    def incremental(self) -> bool:
+        """Whether only what lies over shared backing files is copied."""
+        return any(plan.incremental for plan in self.copies)
+
+    @property
     def storage(self) -> str:
-        """The storage strategy this amounts to: "copy" or "none"."""
+        """The storage strategy this amounts to: "copy_incremental", "copy" or "none"."""
+        if self.incremental:
+            return "copy_incremental"
         return "copy" if self.copies else "none"
 
     def blocking(self) -> list[Check]:
