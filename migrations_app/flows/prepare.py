@@ -13,7 +13,7 @@ from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import map_rules, modes, xml_difference
+from migrations_app import convergence, map_rules, modes, xml_difference
 from migrations_app.flows import folders, media, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
@@ -243,10 +243,12 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         destination_xml=live,
         persistent_xml=persistent,
         bandwidth_mib_s=terms.bandwidth_mib_s,
-        max_downtime_ms=terms.max_pause_ms,
+        # The promise is kept from below: `flows.steering` raises the limit where the passes stop shrinking.
+        max_downtime_ms=convergence.first_limit_ms(terms, convergence.Abilities()),
         # A guest that stands still writes nothing that would have to be waited for.
         auto_converge=terms.may_throttle and runs_on,
-        post_copy=terms.may_post_copy and runs_on,
+        # In reserve for an operator, whatever the policy says; QEMU takes no parallel connections beside it.
+        post_copy=terms.parallel <= 1 and runs_on,
         parallel_connections=terms.parallel if terms.parallel > 1 else 0,
         compression=terms.compression,
         tls=terms.encryption is not Encryption.OFF,
