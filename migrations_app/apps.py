@@ -13,7 +13,9 @@ class MigrationsConfig(AppConfig):
     verbose_name = "Migrations"
 
     def ready(self) -> None:
-        """Tell the job engine who does migrations."""
-        from fleet.jobs import runners  # noqa: PLC0415 - models are not there before ready()
+        """Tell the job engine who does migrations, and what follows their end."""
+        from fleet.jobs import endings, runners  # noqa: PLC0415 - models are not there before ready()
 
         runners.register("migration", "migrations_app.flows.run.run")
+        endings.register("migration", "migrations_app.flows.follow_up.ended")
+        endings.register_sweep("migrations_app.flows.admit.sweep")

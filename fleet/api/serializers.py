@@ -203,6 +203,17 @@ class JobErrorSerializer(serializers.Serializer[Any]):
     guest_is_on = serializers.CharField(required=False, allow_null=True, allow_blank=True)
 
 
+class WaitingSerializer(serializers.Serializer[Any]):
+    """Why a queued job does not begin yet."""
+
+    detail = serializers.CharField(help_text="Who is before it.")
+    place = serializers.IntegerField(help_text="Its place among those that wait for the same; 0: there is no line.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """`for` is a word of Python's own."""
+        return {"for": serializers.CharField(help_text="What it waits for."), **super().get_fields()}
+
+
 class JobSerializer(serializers.Serializer[Any]):
     """A piece of long work."""
 
@@ -213,6 +224,7 @@ class JobSerializer(serializers.Serializer[Any]):
     stage = serializers.CharField()
     title = serializers.CharField()
     subject = SubjectSerializer()
+    waiting = WaitingSerializer(allow_null=True)
     progress = ProgressSerializer()
     steps = StepSerializer(many=True)
     error = JobErrorSerializer(allow_null=True)
@@ -222,6 +234,7 @@ class JobSerializer(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]
+    retry_of = serializers.UUIDField(allow_null=True, help_text="The job that this one does once more.")
     children = serializers.ListField(child=serializers.UUIDField())
     seq = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
     permitted_actions = serializers.ListField(child=serializers.CharField())

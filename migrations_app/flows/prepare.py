@@ -13,7 +13,7 @@ from fleet.hypervisor.facts import GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app.flows import folders, situations
+from migrations_app.flows import folders, share, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
@@ -189,7 +189,7 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         copy_disks=tuple(plan.disk.target for plan in findings.copies),
         destination_xml=live,
         persistent_xml=persistent,
-        bandwidth_mib_s=terms.bandwidth_mib_s,
+        bandwidth_mib_s=share.allotted(errand),
         max_downtime_ms=terms.max_pause_ms,
         auto_converge=terms.may_throttle,
         post_copy=terms.may_post_copy,

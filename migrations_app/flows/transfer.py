@@ -20,6 +20,7 @@ from fleet.models import JobCommand, JobEvent
 from fleet.states import StepState
 from migrations_app import measures, steps
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.share import Share
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,10 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
             course.returned_at = timezone.now()
             done.set()
             wake.set()
+            share.let_go()
 
-    watch = _Watch(errand, course, copies_disks=bool(order.copy_disks))
+    share = Share(errand, given=order.bandwidth_mib_s)
+    watch = _Watch(errand, course, share, copies_disks=bool(order.copy_disks))
     unsubscribe = host.subscribe(watch.listener(wake))
     try:
         threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
@@ -78,7 +81,7 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
 def accompany(errand: Errand) -> Course:
     """Stay with a migration that another worker began, until the source runs no job for the guest any more."""
     course = Course()
-    watch = _Watch(errand, course, copies_disks=bool(errand.migration.artefacts))
+    watch = _Watch(errand, course, Share(errand), copies_disks=bool(errand.migration.artefacts))
     silent_since: float | None = None
 
     def over() -> bool:
@@ -112,8 +115,9 @@ def _migrate_when_idle(errand: Errand, order: MigrationOrder, course: Course) ->
 class _Watch:
     """The loop beside a running migration."""
 
-    def __init__(self, errand: Errand, course: Course, *, copies_disks: bool) -> None:
+    def __init__(self, errand: Errand, course: Course, share: Share, *, copies_disks: bool) -> None:
         self.errand, self.course, self.copies_disks = errand, course, copies_disks
+        self.share = share
         self.began = self.moved = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
@@ -162,6 +166,7 @@ class _Watch:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
+        self.share.apply()
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:
