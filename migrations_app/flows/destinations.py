@@ -8,6 +8,7 @@ from typing import Any
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
 from migrations_app.flows import situations
+from migrations_app.flows.situations import Promised
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
 
@@ -60,21 +61,24 @@ def destinations(
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
-    reserved = situations.reserved_mib(host.id for host in hosts)
+    promised = situations.promised(host.id for host in hosts)
     links = situations.links_from(source)
-    found = [_candidate(guest, source, host, storage, options, reserved.get(host.id, 0), links) for host in hosts]
+    found = [
+        _candidate(guest, source, host, storage, options, promised.get(host.id, situations.NOTHING), links)
+        for host in hosts
+    ]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
 
 
 def _candidate(
-    guest: Guest, source: Host, host: Host, storage: str, options: Options, reserved: int, links: dict[Any, float]
+    guest: Guest, source: Host, host: Host, storage: str, options: Options, promised: Promised, links: dict[Any, float]
 ) -> Destination:
     findings = situations.check(
-        guest=guest, source=source, destination=host, storage=storage, options=options, reserved=reserved
+        guest=guest, source=source, destination=host, storage=storage, options=options, promised=promised
     )
     return Destination(
         host=host,
-        score=situations.rate(guest, source, host, findings, reserved),
+        score=situations.rate(guest, source, host, findings, promised),
         findings=findings,
         forecast=situations.foresee(guest, host, findings, options, links),
     )

@@ -67,17 +67,22 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     verdict = there.cpu if there.cpu_asked == _cpu_of(guest) else errand.destination.compare_cpu(**_cpu_of(guest))
     source = situations.view(errand.source_row)
     destination_row = errand.destination_row
-    reserved = situations.reserved_mib([destination_row.pk], without=errand.migration.pk).get(destination_row.pk, 0)
-    destination = situations.view(destination_row, reserved)
+    others = situations.promised([destination_row.pk], without=errand.migration.pk)
+    promised = others.get(destination_row.pk, situations.NOTHING)
+    destination = situations.view(destination_row, promised)
     situation = Situation(
         guest=guest,
         source=replace(source, pools=pools_here),
-        destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
+        destination=replace(
+            destination, pools=situations.left(there.pools, promised), memory_free_mib=there.load.memory_free_mib
+        ),
         options=errand.options,
         storage=errand.migration.storage,
         cpu_verdict=verdict,
     )
-    findings = survey(folders.settled(errand, situation))
+    situation = folders.settled(errand, situation)
+    free = situations.left(situation.destination.pools, promised)
+    findings = survey(replace(situation, destination=replace(situation.destination, pools=free)))
     if not findings.allowed:
         blocking = findings.blocking()
         raise Refused(

@@ -1,4 +1,4 @@
-"""The queue over rows and workers: limits hold whatever happens at the same moment, and the next one begins by itself."""
+"""The queue over rows and workers: limits hold whatever happens at once, and the next one begins by itself."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_two_workers_never_let_in_one_too_many(committed_cast: Cast, moving: Mov
 
 
 def _start(job: Job) -> bool:
-    from fleet.jobs.lifecycle import advance  # noqa: PLC0415 - stands in for a worker's start
+    from fleet.jobs.lifecycle import advance
 
     return advance(job.pk, JobState.RUNNING, code="started", message="started")
 
