@@ -61,6 +61,9 @@ class MigrationBody(Body):
     mode = serializers.ChoiceField(["auto", "live", "offline", "cold"], default="auto")
     storage = serializers.ChoiceField(["auto", "none", "copy", "copy_incremental"], default="auto")
     options = OptionsField(required=False)
+    not_before = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="It waits in the queue until then; its room is kept for it."
+    )
 
 
 class ManyBody(Body):
@@ -89,8 +92,9 @@ class MigrationSerializer(serializers.Serializer[Any]):
 
 
 class JobsSerializer(serializers.Serializer[Any]):
-    """The jobs of several moves, in the order of the items."""
+    """The jobs of several moves, in the order of the items, and the job that stands for all of them."""
 
+    parent = JobSerializer()  # type: ignore[assignment]
     jobs = JobSerializer(many=True)
 
 

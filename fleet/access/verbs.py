@@ -19,6 +19,7 @@ VERBS: dict[str, Verb] = {
     "fleet.view": Verb(Role.VIEWER, "Seeing the fleet"),
     "migration.submit": Verb(Role.OPERATOR, "Moving a guest"),
     "job.cancel": Verb(Role.OPERATOR, "Cancelling a job"),
+    "job.retry": Verb(Role.OPERATOR, "Trying a job again"),
     "guest.change": Verb(Role.OPERATOR, "Changing a guest"),
     "host.refresh": Verb(Role.OPERATOR, "Refreshing a host"),
     "host.maintenance": Verb(Role.OPERATOR, "Changing a host's maintenance"),

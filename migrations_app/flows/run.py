@@ -13,7 +13,7 @@ from fleet.jobs import lifecycle
 from fleet.jobs.progress import LeaseLost
 from fleet.states import JobState
 from migrations_app import steps
-from migrations_app.flows import admit, clean_up, prepare, settle, ways
+from migrations_app.flows import admit, clean_up, parents, prepare, settle, ways
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 
@@ -67,6 +67,7 @@ def _work(lease: leases.Lease) -> None:
         # Both hosts answer while the rows are written: what is not needed for the answer must not wait for it.
         asking = prepare.ask(errand)
         if admit.begin(lease.job_id, lambda: _started(errand)):
+            parents.follow_child(lease.job_id)
             way.begin(errand, asking)
         else:
             # Somebody was faster by a moment: whoever is rung for it next must find it free.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -58,6 +59,15 @@ class Wish:
     retry_of: Job | None = None
     parent: Job | None = None
 
+    @classmethod
+    def of(cls, words: Mapping[str, Any]) -> Wish:
+        """From keywords, where None is as good as left out."""
+        return cls(**{name: value for name, value in words.items() if value is not None})
+
+    def under(self, parent: Job) -> Wish:
+        """The same as one of several."""
+        return replace(self, parent=parent)
+
     def document(self) -> dict[str, Any]:
         """As stored, so that it can be asked for again; options have their own column."""
         return {
@@ -75,14 +85,15 @@ def submit(
     idempotency_key: str = "",
     expected_host: Host | None = None,
     dry_run: bool = False,
+    wish: Wish | None = None,
     **words: Any,
 ) -> Submission:
-    """Store a migration of `guest` as the fields of `Wish` say, to the best host where none is named.
+    """Store a migration of `guest` as `wish` (or its fields as keywords) says, to the best host where none is named.
 
     `expected_host` is where the asker saw the guest (a form may be stale). Raises Forbidden, Busy (with the
     running job) and Refused (with the failed checks); nothing is stored then.
     """
-    wish = Wish(**{name: value for name, value in words.items() if value is not None})
+    wish = wish or Wish.of(words)
     source = situations.place_of(guest)
     principal.require("migration.submit", source.site_id, what=guest.name)
     if wish.destination is not None:

@@ -108,7 +108,7 @@ def test_no_limit_is_ever_passed_while_many_workers_run_many_moves(
     cast = committed_cast
     guests = crowd(cast, 8)
     limit(cast.alpha, max_moves_out=3)
-    limit(cast.beta, max_moves_in=2)
+    limit(cast.beta, max_moves_in=0)
     threads: list[threading.Thread] = []
     monkeypatch.setattr("fleet.tasks.run_job.delay", lambda key: work(Job(pk=key), threads))
     seen: list[int] = []
@@ -122,13 +122,16 @@ def test_no_limit_is_ever_passed_while_many_workers_run_many_moves(
     watcher = threading.Thread(target=count, daemon=True)
     watcher.start()
     jobs = [asked(guest, cast.beta) for guest in guests]
+    wait_until(lambda: Job.objects.filter(waiting__isnull=False).count() == 8, 20, "all wait")
+    limit(cast.beta, max_moves_in=2)
+    admit.tidy()
     wait_until(lambda: not Job.objects.unfinished().exists(), 60, "all have moved")
     over.set()
     watcher.join(10)
     for thread in threads:
         thread.join(20)
     assert {reloaded(job).state for job in jobs} == {JobState.SUCCEEDED}
-    assert max(seen) == 2
+    assert max(seen) <= 2
 
 
 def test_whoever_waits_can_be_cancelled_and_the_next_moves_up(
