@@ -75,6 +75,12 @@ def test_the_copy_becomes_the_disk_and_the_old_file_is_left(shift: Shift) -> Non
     ]
 
 
+def test_the_guests_row_names_the_new_file_at_once(shift: Shift) -> None:
+    shift.run(shift.submit())
+    shift.cast.db.refresh_from_db()
+    assert [disk["source"] for disk in shift.cast.db.disks] == [NEW]
+
+
 def test_the_old_file_goes_when_that_was_asked_for(shift: Shift) -> None:
     job = shift.run(shift.submit(keep_source=False))
     assert job.result["left_behind"] == []
