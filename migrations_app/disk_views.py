@@ -16,6 +16,8 @@ from fleet.refusals import Busy, Forbidden, Refused
 from fleet.views.doors import Request, page, person
 from migrations_app.flows import situations
 from migrations_app.flows.submit_storage import submit_storage
+from migrations_app.flows.wishes import Wish
+from migrations_app.models import Migration
 from migrations_app.options import parse
 from migrations_app.preflight import same_host
 
@@ -32,7 +34,7 @@ def move_disks(request: Request, pk: UUID) -> HttpResponse:
         submission = submit_storage(
             principal=person(request),
             guest=guest,
-            options=parse(_document(request)),
+            wish=Wish(mode=Migration.Mode.STORAGE, options=parse(_document(request))),
             idempotency_key=request.POST.get("key", "")[:200],
         )
     except Forbidden:
