@@ -15,16 +15,15 @@ from fleet.jobs import lifecycle, live
 from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
-from migrations_app.evidence import Evidence, Proof, may_touch_source
+from migrations_app.evidence import Evidence, Proof, Question, may_touch_source
 from migrations_app.flows import clean_up, endings, quarantine
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
-from migrations_app.flows.receipt import receipt
+from migrations_app.flows.outage import NOT_WATCHED
+from migrations_app.flows.receipt import keep_receipt, receipt
 from migrations_app.flows.transfer import Course
-from migrations_app.flows.verify import verify
-from migrations_app.models import Migration
+from migrations_app.flows.verify import line, verify
 from migrations_app.outcome import Side
-from migrations_app.receipts import own_key
 
 _STATES = {Side.RUNNING: GuestState.RUNNING, Side.PAUSED: GuestState.PAUSED, Side.OFF: GuestState.SHUTOFF}
 
@@ -38,11 +37,13 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
         with errand.pen.together():
             _tell_pause(errand, numbers)
     verdict = verify(errand, answers)
+    outage = errand.outage.result() if errand.outage else NOT_WATCHED
+    evidence = (*verdict.evidence, line(Question.NETWORK, outage.outcome, outage.how))
     if verdict.also_on:
         endings.runs_elsewhere_too(errand, verdict.also_on)
         return
     _keep_autostart(errand)
-    left_behind = clean_up.after_arrival(errand, may_remove=may_touch_source(verdict.evidence))
+    left_behind = clean_up.after_arrival(errand, may_remove=may_touch_source(evidence))
     proof = receipt(
         errand,
         course,
@@ -50,18 +51,19 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
         answers,
         arrived_at=arrived_at,
         left_behind=left_behind,
-        evidence=verdict.evidence,
+        evidence=evidence,
+        outage=outage,
     )
     with transaction.atomic():
         with errand.pen.together():
             _tell_pause(errand, numbers)
-            _tell_doubts(errand, verdict.evidence)
+            _tell_doubts(errand, evidence)
             errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
             errand.pen.end(steps.CLEAN_UP, StepState.DONE)
             skip_waiting(errand)
             errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
-        _keep(errand, proof)
+        keep_receipt(errand, proof)
         if errand.options.undefine_source:
             # With the definition kept, the files are its own and no leftovers.
             quarantine.keep(errand, left_behind)
@@ -90,13 +92,6 @@ def _words(errand: Errand) -> str:
     return f"{errand.name} is on {where}; it is shut off" if errand.cold else f"{errand.name} runs on {where}"
 
 
-def _keep(errand: Errand, proof: dict[str, Any]) -> None:
-    signature = own_key.signed(proof)
-    Migration.objects.filter(pk=errand.migration.pk).update(
-        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
-    )
-
-
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
     """The switch-over is often over before anybody could look; libvirt measured it all the same. Both were asked."""
     if errand.pen.step_state(steps.VERIFY) is not StepState.WAITING:
@@ -112,10 +107,10 @@ def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
 
 def _tell_doubts(errand: Errand, evidence: tuple[Evidence, ...]) -> None:
     """Answers that speak against the move stand in the log, not only in the receipt."""
-    for line in evidence:
-        if line.outcome is Proof.FAILED:
-            text = f"Not proven: {line.what}: {line.how}"
-            errand.pen.say("proof.failed", text, level=JobEvent.Level.WARNING, data=line.document())
+    for one in evidence:
+        if one.outcome is Proof.FAILED:
+            text = f"Not proven: {one.what}: {one.how}"
+            errand.pen.say("proof.failed", text, level=JobEvent.Level.WARNING, data=one.document())
 
 
 def _completed(errand: Errand) -> JobSample | None:
