@@ -107,9 +107,9 @@ def _candidates(
         options = parse(chosen)
     except Refused as refusal:
         options, trouble = Options(), refusal
-    known = {"mode": mode if mode in MODES else "auto", "storage": storage if storage in STORAGES else "auto"}
+    mode, storage = mode if mode in MODES else "auto", storage if storage in STORAGES else "auto"
     try:
-        found = destinations(guest=guest, options=options, **known)
+        found = destinations(guest=guest, mode=mode, storage=storage, options=options)
     except Refused as refusal:
         return [], refusal
     return [one for one in found if principal.allows("fleet.view", one.host.site_id)], trouble

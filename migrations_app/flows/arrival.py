@@ -20,7 +20,7 @@ from migrations_app.flows import clean_up, endings, quarantine
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.outage import NOT_WATCHED
-from migrations_app.flows.receipt import keep_receipt, receipt
+from migrations_app.flows.receipt import receipt, store
 from migrations_app.flows.transfer import Course
 from migrations_app.flows.verify import line, verify
 from migrations_app.outcome import Side
@@ -63,7 +63,7 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
             skip_waiting(errand)
             errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
-        keep_receipt(errand, proof)
+        store(errand, proof)
         if errand.options.undefine_source:
             # With the definition kept, the files are its own and no leftovers.
             quarantine.keep(errand, left_behind)

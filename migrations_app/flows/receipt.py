@@ -60,14 +60,6 @@ def receipt(
     }
 
 
-def keep_receipt(errand: Errand, proof: dict[str, Any]) -> None:
-    """Store a receipt with the signature under it, in the transaction that ends the job."""
-    signature = own_key.signed(proof)
-    Migration.objects.filter(pk=errand.migration.pk).update(
-        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
-    )
-
-
 def _timings_ms(errand: Errand, course: Course, arrived_at: datetime) -> dict[str, float | None]:
     """Where Drover's own time went: moments since the wish was stored, by this worker's clock."""
     moments = {
@@ -80,3 +72,11 @@ def _timings_ms(errand: Errand, course: Course, arrived_at: datetime) -> dict[st
     return {
         name: round((moment - wished).total_seconds() * 1000, 1) if moment else None for name, moment in moments.items()
     }
+
+
+def store(errand: Errand, proof: dict[str, Any]) -> None:
+    """Sign the receipt and keep it with the move."""
+    signature = own_key.signed(proof)
+    Migration.objects.filter(pk=errand.migration.pk).update(
+        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
+    )

@@ -15,7 +15,7 @@ from fleet.states import JobState, StepState
 from migrations_app import steps
 from migrations_app.flows import clean_up, quarantine, settle
 from migrations_app.flows.errand import Errand
-from migrations_app.flows.receipt import keep_receipt
+from migrations_app.flows.receipt import store
 from migrations_app.flows.storage_copy import Mirror
 from migrations_app.models import Migration
 
@@ -31,7 +31,7 @@ def moved(errand: Errand, mirror: Mirror) -> None:
             errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
             errand.pen.end(steps.CLEAN_UP, StepState.DONE)
             errand.pen.report(errand.pen.job.progress | {"percent": 100.0, "eta_s_low": 0, "eta_s_high": 0})
-        keep_receipt(errand, proof)
+        store(errand, proof)
         names = ", ".join(f"{disk.target} to {disk.path}" for disk in mirror.disks)
         done = lifecycle.advance(
             errand.migration.pk,
@@ -73,7 +73,7 @@ def _old_files(errand: Errand, mirror: Mirror) -> list[str]:
     everything = errand.migration.artefacts
     gone = {disk.path for disk in mirror.disks if disk.moved}
     errand.migration.artefacts = [one for one in everything if one["path"] in gone]
-    # Proven by both descriptions of the guest, and asked once more before anything is removed.
+    # The live and the kept definition were seen to name other files; what is removed is looked up once more.
     left = clean_up.after_arrival(errand, may_remove=True)
     errand.migration.artefacts = everything
     quarantine.keep(errand, left)
