@@ -174,6 +174,18 @@ class AmountSerializer(serializers.Serializer[Any]):
     remaining = serializers.IntegerField()
 
 
+class SteeringSerializer(serializers.Serializer[Any]):
+    """What is in force in a running migration, and what may be asked of it."""
+
+    limit_ms = serializers.IntegerField(help_text="QEMU's downtime limit now.")
+    promised_ms = serializers.IntegerField(help_text="The longest pause that was promised.")
+    bandwidth_mib_s = serializers.IntegerField(help_text="0: without limit.")
+    reason = serializers.CharField(help_text="How it stands, in a sentence.")
+    settled = serializers.CharField(help_text="Why nothing is left to decide; empty while something is.")
+    can = serializers.ListField(child=serializers.CharField())
+    why_not = serializers.DictField(child=serializers.CharField())
+
+
 class ProgressSerializer(serializers.Serializer[Any]):
     """How far a job is; every field may be missing."""
 
@@ -192,6 +204,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     throttle_percent = serializers.IntegerField(required=False)
     elapsed_ms = serializers.IntegerField(required=False)
     heard_at = serializers.CharField(required=False, allow_null=True)
+    steering = SteeringSerializer(required=False)
 
 
 class JobErrorSerializer(serializers.Serializer[Any]):

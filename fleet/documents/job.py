@@ -37,7 +37,20 @@ def job_document(job: Job) -> dict[str, Any]:
 
 def possible_actions(job: Job) -> list[str]:
     """What could be asked of this job now; the doors leave out what their caller may not do."""
-    return [] if JobState(job.state) in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED} else ["cancel"]
+    if JobState(job.state) in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}:
+        return []
+    steering = job.progress.get("steering") or {}
+    if JobState(job.state) is not JobState.RUNNING or not steering:
+        return ["cancel"]
+    return list(steering["can"])
+
+
+def why_impossible(job: Job, action: str) -> str:
+    """Why this cannot be asked of the job now, as its worker last said; "" when it can."""
+    if action in possible_actions(job):
+        return ""
+    reasons = (job.progress.get("steering") or {}).get("why_not") or {}
+    return reasons.get(action) or "nothing is being moved yet"
 
 
 def event_document(event: JobEvent) -> dict[str, Any]:
