@@ -13,7 +13,9 @@ class MigrationsConfig(AppConfig):
     verbose_name = "Migrations"
 
     def ready(self) -> None:
-        """Tell the job engine who does migrations."""
-        from fleet.jobs import runners  # noqa: PLC0415 - models are not there before ready()
+        """Tell the job engine who does migrations, and the inventory who knows policies."""
+        from fleet.inventory import policy_names  # noqa: PLC0415 - models are not there before ready()
+        from fleet.jobs import runners  # noqa: PLC0415
 
         runners.register("migration", "migrations_app.flows.run.run")
+        policy_names.register("migrations_app.flows.policies.names")

@@ -142,6 +142,7 @@ class GuestSerializer(serializers.Serializer[Any]):
     interfaces = serializers.ListField(child=shape_of(facts.InterfaceFacts)())
     tags = serializers.ListField(child=serializers.CharField())
     pinned = serializers.BooleanField()
+    policy = serializers.CharField(help_text="The migration policy it names; empty: by tag, site or default.")
     current_job = serializers.CharField(allow_null=True, help_text="The address of its unfinished job.")
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 

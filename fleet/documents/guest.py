@@ -29,6 +29,7 @@ def guest_document(guest: Guest) -> dict[str, Any]:
         "interfaces": guest.interfaces,
         "tags": guest.tags,
         "pinned": guest.pinned,
+        "policy": guest.policy,
         "current_job": job_url(jobs[0].id) if jobs else None,
         "version": guest.version,
     }

@@ -18,8 +18,8 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import steps, terms
-from migrations_app.flows import situations
+from migrations_app import steps
+from migrations_app.flows import policies, situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
@@ -215,7 +215,7 @@ def _store(
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=options.document(),
-        terms=terms.resolve(options, terms.Terms()).document(),
+        terms=policies.resolve(guest, source, options).document(),
         memory_mib=guest.memory_mib,
     )
     by = principal.user.get_username() if principal.user else "Drover"
