@@ -38,8 +38,9 @@ from migrations_app.api_bodies import (
     MigrationSerializer,
 )
 from migrations_app.flows.destinations import Destination, destinations
-from migrations_app.flows.submit import STORAGES, Submission, submit
+from migrations_app.flows.submit import Submission, submit
 from migrations_app.models import Migration
+from migrations_app.modes import MODES, STORAGES
 
 #: Printable ASCII, short enough for the number that a list of moves adds.
 _KEY = re.compile(r"[\x21-\x7e]{1,190}")
@@ -49,6 +50,7 @@ _IDEMPOTENCY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="Sending the same key and body again gives the same job, with `Idempotent-Replayed: true`.",
 )
+_MODE = OpenApiParameter("mode", str, enum=MODES, description="How it would be moved.")
 _STORAGE = OpenApiParameter("storage", str, enum=STORAGES, description="What would be done with its disks.")
 
 
@@ -143,16 +145,10 @@ class Migrations(Listed):
 
     def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
         if not wish.get("destination"):
-            nothing: dict[str, Any] = {
-                "destination": None,
-                "storage": None,
-                "map": "",
-                "forecast": None,
-                "xml_difference": [],
-            }
-            return {"allowed": False, "checks": refusal.checks, **nothing}
+            nothing: dict[str, Any] = {"destination": None, "storage": None, "map": "", "forecast": None}
+            return {"allowed": False, "checks": refusal.checks, "xml_difference": [], **nothing}
         guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
-        found = destinations(guest=guest, storage=wish["storage"], options=wish.get("options"))
+        found = destinations(guest=guest, mode=wish["mode"], storage=wish["storage"], options=wish.get("options"))
         one = next(one for one in found if one.host == host)
         return _verdict(one, host, xml_difference.planned(guest.guest_facts().xml, one.findings))
 
@@ -210,11 +206,11 @@ class Destinations(Endpoint):
     """Where a guest may go."""
 
     serializer_class = DestinationSerializer
-    parameters = {"read": frozenset({"storage", "limit", "offset"})}
+    parameters = {"read": frozenset({"mode", "storage", "limit", "offset"})}
 
     @extend_schema(
         operation_id="guests_destinations",
-        parameters=[_STORAGE],
+        parameters=[_MODE, _STORAGE],
         responses={200: DestinationSerializer(many=True), **problems(404, 422)},
     )
     def read(self, request: Request, pk: Any = None) -> Response:
@@ -223,10 +219,10 @@ class Destinations(Endpoint):
         guest = guests.filter(pk=pk).first()
         if guest is None:
             raise NotFound
-        storage = request.query_params.get("storage", "auto")
-        if storage not in STORAGES:
-            raise parameters.bad_parameter("storage", f"storage is '{storage}'; write {', '.join(STORAGES)}.")
-        found = destinations(guest=guest, storage=storage)
+        mode, storage = (
+            parameters.word(request, name, known) for name, known in (("mode", MODES), ("storage", STORAGES))
+        )
+        found = destinations(guest=guest, mode=mode, storage=storage)
         return self.page_of([one for one in found if self.principal.sees_site(one.host.site_id)])
 
     def document(self, row: Destination) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fleet.api.strict import Body
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Refused
 from fleet.states import JobState
-from migrations_app import options
+from migrations_app import modes, options
 from migrations_app.models import Migration
 from migrations_app.options import Options
 
@@ -58,8 +58,8 @@ class MigrationBody(Body):
     destination = serializers.CharField(
         required=False, allow_null=True, help_text="A host's id or name; left out: the best one."
     )
-    mode = serializers.ChoiceField(["auto", "live", "offline", "cold"], default="auto")
-    storage = serializers.ChoiceField(["auto", "none", "copy", "copy_incremental"], default="auto")
+    mode = serializers.ChoiceField(modes.MODES, default="auto")
+    storage = serializers.ChoiceField(modes.STORAGES, default="auto")
     options = OptionsField(required=False)
 
 
@@ -117,6 +117,7 @@ class DestinationSerializer(serializers.Serializer[Any]):
 
     host = Reference()
     site = serializers.CharField(allow_null=True)
+    mode = serializers.ChoiceField(modes.MODES[1:], help_text="What the wished mode means for it as it stands.")
     allowed = serializers.BooleanField()
     score = serializers.FloatField(help_text="Greater is better.")
     storage = serializers.CharField()

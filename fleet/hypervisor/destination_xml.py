@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lxml import etree
 
@@ -16,6 +16,7 @@ def rewrite(
     xml: str,
     *,
     disk_sources: Mapping[str, str] | None = None,
+    emptied: Iterable[str] = (),
     cards: Mapping[str, Plug] | None = None,
     files: Mapping[str, str] | None = None,
     networks: Mapping[str, str] | None = None,
@@ -23,6 +24,7 @@ def rewrite(
 ) -> str:
     """The same guest with new file paths ({target: path}) and cards plugged in elsewhere ({MAC address: plug}).
 
+    Drives in `emptied` (targets) lose their medium.
     `files` are paths of boot files, old to new; `networks` are names of networks that consoles listen on, old to new.
     With `listen`, consoles that listen on an address of the source host alone listen there instead.
 
@@ -33,6 +35,8 @@ def rewrite(
     root = parse(xml)
     for target, path in (disk_sources or {}).items():
         _point_at(_disk(root, target), path)
+    for target in emptied:
+        _empty(_disk(root, target))
     for card in root.iterfind("./devices/interface"):
         mac = card.find("mac")
         if mac is not None and (plug := (cards or {}).get(mac.get("address", ""))):
@@ -64,6 +68,12 @@ def _point_at(disk: etree._Element, path: str) -> None:
     disk.set("type", "file")
     for chain in disk.findall("backingStore"):
         disk.remove(chain)
+
+
+def _empty(drive: etree._Element) -> None:
+    """An open tray, as when somebody took the medium out; the drive itself stays where the guest sees it."""
+    for medium in (*drive.findall("source"), *drive.findall("backingStore")):
+        drive.remove(medium)
 
 
 def _plug_in(card: etree._Element, plug: Plug) -> None:

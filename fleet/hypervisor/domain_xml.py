@@ -142,7 +142,7 @@ def _disk(disk: Element, pools: Mapping[str, str], sizes: Mapping[str, tuple[int
     where = _source_text(kind, source)
     pool, volume = _pool_of(kind, where, source, pools)
     capacity, allocation = sizes.get(name, (0, 0))
-    store = disk.find("backingStore")
+    backing, *deeper = _chain(disk) or [""]
     return DiskFacts(
         target=name,
         bus=target.get("bus", "") if target is not None else "",
@@ -157,9 +157,20 @@ def _disk(disk: Element, pools: Mapping[str, str], sizes: Mapping[str, tuple[int
         readonly=disk.find("readonly") is not None,
         shareable=disk.find("shareable") is not None,
         cache=driver.get("cache", "") if driver is not None else "",
-        backing=_source_text(store.get("type", ""), store.find("source")) if store is not None else "",
+        backing=backing,
+        deeper=tuple(deeper),
         serial=_text(disk, "serial"),
     )
+
+
+def _chain(disk: Element) -> list[str]:
+    """The files under a disk, from top to bottom."""
+    found: list[str] = []
+    store = disk.find("backingStore")
+    while store is not None and store.find("source") is not None:
+        found.append(_source_text(store.get("type", ""), store.find("source")))
+        store = store.find("backingStore")
+    return found
 
 
 def _source_text(kind: str, source: Element | None) -> str:

@@ -105,7 +105,9 @@ class DiskFacts:
     readonly: bool = False
     shareable: bool = False
     cache: str = ""
+    #: The file right under it, and those under that one in order; a guest that is off does not tell.
     backing: str = ""
+    deeper: tuple[str, ...] = ()
     serial: str = ""
 
 

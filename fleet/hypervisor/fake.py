@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fleet.hypervisor.errors import HostUnreachable
-from fleet.hypervisor.facts import HostAddress, VolumeFacts
+from fleet.hypervisor.facts import GuestFacts, HostAddress, VolumeFacts
 from fleet.hypervisor.fake_host import FakeHost
 from fleet.hypervisor.fake_migration import FakeMigration
 from fleet.hypervisor.interface import MigrationOrder
@@ -32,6 +32,8 @@ class FakeFolder:
     path: str
     capacity_bytes: int
     volumes: dict[str, VolumeFacts] = field(default_factory=dict)
+    #: What the volumes hold, of those whose content matters.
+    data: dict[str, bytearray] = field(default_factory=dict)
     markers: set[str] = field(default_factory=set)
     #: Makes the next volume or copy fail with NoSpace.
     full: bool = False
@@ -44,6 +46,8 @@ class FakeFleet:
         self.lock = threading.Condition(threading.RLock())
         self.hosts: dict[str, FakeHost] = {}
         self.migrations: list[FakeMigration] = []
+        #: Saved guests by what their image holds.
+        self.images: dict[bytes, GuestFacts] = {}
         self.held = False
         #: How long a call that was told to hang really waits before it is given up.
         self.deadline_s = 0.2

@@ -11,7 +11,8 @@ from migrations_app.flows.errand import Errand
 def after_arrival(errand: Errand) -> list[str]:
     """The source's copied disks: left in place, or removed when that was asked for; returns the paths left behind."""
     # As written down before the move: the guest's row may tell of its new place already.
-    sources = [artefact["source"] for artefact in errand.migration.artefacts]
+    # Media that were brought name none: other guests may have them in their drives.
+    sources = [artefact["source"] for artefact in errand.migration.artefacts if artefact["source"]]
     if errand.options.keep_source or not errand.options.undefine_source:
         return sources
     return [path for path in sources if not _remove(errand, path)]

@@ -34,6 +34,9 @@ PATIENCE_S = 45
 ASK_AGAIN_S = 5
 
 
+_STATES = {Side.RUNNING: GuestState.RUNNING, Side.PAUSED: GuestState.PAUSED, Side.OFF: GuestState.SHUTOFF}
+
+
 def settle(errand: Errand, course: Course) -> None:
     """End the job with what both hosts say, or leave it unknown with nothing touched."""
     answers = errand.ask_until_settled(patience_s=PATIENCE_S)
@@ -71,7 +74,7 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
             JobState.SUCCEEDED,
             lease=errand.lease,
             code="succeeded",
-            message=f"{errand.name} runs on {errand.migration.destination_name}, and nowhere else",
+            message=_arrival_words(errand),
             result=proof,
             data={"late_error": course.error.text} if course.error else {},
             quietly=True,
@@ -86,6 +89,11 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
             live.host_changed(errand.source_row.pk)
 
 
+def _arrival_words(errand: Errand) -> str:
+    where = f"{errand.migration.destination_name}, and nowhere else"
+    return f"{errand.name} is on {where}; it is shut off" if errand.cold else f"{errand.name} runs on {where}"
+
+
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
     """The switch-over is often over before anybody could look; libvirt measured it all the same. Both were asked."""
     if errand.pen.step_state(steps.VERIFY) is not StepState.WAITING:
@@ -93,6 +101,8 @@ def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
     if errand.pen.step_state(steps.SWITCH_OVER) is StepState.WAITING:
         errand.pen.start(steps.SWITCH_OVER)
     paused = f"The guest paused for {numbers.downtime_ms} ms." if numbers and numbers.downtime_ms is not None else ""
+    if errand.cold:
+        paused = "It was off all the while."
     errand.pen.end(steps.SWITCH_OVER, StepState.DONE, paused)
     errand.pen.start(steps.VERIFY)
 
@@ -213,7 +223,7 @@ def _store_arrival(errand: Errand, answers: Answers) -> None:
     if guest is None:
         return
     destination = errand.destination_row
-    state = GuestState.RUNNING if answers.destination is Side.RUNNING else GuestState.PAUSED
+    state = _STATES.get(answers.destination, GuestState.UNKNOWN)
     Guest.objects.filter(pk=guest.pk).update(host=destination, state=state, version=F("version") + 1)
     Sighting.objects.filter(guest=guest, host=errand.migration.source).delete()
     Sighting.objects.update_or_create(guest=guest, host=destination, defaults={"state": state, "reason": ""})
@@ -237,9 +247,8 @@ def _whole(errand: Errand, numbers: JobSample | None) -> dict[str, Any]:
 
 
 def _skip_waiting(errand: Errand) -> None:
-    for step in steps.STEPS:
-        if errand.pen.step_state(step.name) is StepState.WAITING:
-            errand.pen.end(step.name, StepState.SKIPPED)
+    for name in errand.pen.waiting_steps():
+        errand.pen.end(name, StepState.SKIPPED)
 
 
 def _audit(errand: Errand, outcome: str, place: str, *, detail: str = "") -> None:

@@ -18,16 +18,13 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import map_rules, terms, xml_difference
+from migrations_app import map_rules, steps, terms, xml_difference
 from migrations_app.flows import situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
+from migrations_app.modes import MODES, STORAGES
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
-from migrations_app.steps import STEPS
-
-MODES = ("auto", "live")
-STORAGES = ("auto", "none", "copy")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,11 +34,11 @@ class Submission:
     job: Job | None
     destination: Host
     storage: str
-    #: The map that holds, by name; "": none.
-    map: str = ""
     checks: list[dict[str, Any]]
     forecast: Forecast | None = None
-    #: What changes in the guest's definition, as lines of a diff.
+    #: The map that holds, by name; "": none.
+    map: str = ""
+    #: What changes in the guest's definition, as lines of a diff; told by dry runs only.
     xml_difference: list[str] = field(default_factory=list)
     replayed: bool = False
 
@@ -74,7 +71,7 @@ def submit(
         return earlier
     _check_place(guest, source, expected_host)
     _check_idle(guest)
-    chosen = _choose(principal, guest, destination, storage, options)
+    chosen = _choose(principal, guest, destination, mode, storage, options)
     if not chosen.allowed:
         raise _refusal(guest, chosen)
     if dry_run:
@@ -105,7 +102,7 @@ def _answer(job: Job | None, chosen: Destination, difference: list[str] | None =
 
 def _check_words(mode: str, storage: str) -> None:
     if mode not in MODES:
-        remedy = f"Use one of: {', '.join(MODES)}. Offline and cold moves come with a later version."
+        remedy = f"Use one of: {', '.join(MODES)}."
         raise Refused(f"The mode '{mode}' is not offered.", code="mode_not_offered", field="mode", remedy=remedy)
     if storage not in STORAGES:
         remedy = f"Use one of: {', '.join(STORAGES)}."
@@ -141,9 +138,9 @@ def _check_idle(guest: Guest) -> None:
 
 
 def _choose(
-    principal: Principal, guest: Guest, destination: Host | None, storage: str, options: Options
+    principal: Principal, guest: Guest, destination: Host | None, mode: str, storage: str, options: Options
 ) -> Destination:
-    found = destinations(guest=guest, storage=storage, options=options, only=destination)
+    found = destinations(guest=guest, mode=mode, storage=storage, options=options, only=destination)
     if destination is not None:
         return found[0] if found else _refuse_same(guest, destination)
     if guest.pinned:
@@ -214,7 +211,7 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, STEPS)
+    plan_steps(job, steps.of(chosen.mode, options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -223,7 +220,8 @@ def _store(
         guest_uuid=guest.uuid,
         source_name=source.name,
         destination_name=chosen.host.name,
-        mode=Migration.Mode.LIVE,
+        mode=chosen.mode,
+        route=options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=options.document(),
@@ -241,6 +239,7 @@ def _store(
         before={"host": source.name},
         after={
             "host": chosen.host.name,
+            "mode": chosen.mode,
             "storage": chosen.storage,
             "map": chosen.rules.name,
             "options": options.document(),
@@ -260,6 +259,7 @@ def _promise_memory(guest: Guest, source: Host, chosen: Destination, storage: st
         guest=guest,
         source=source,
         destination=locked,
+        mode=chosen.mode,
         storage=storage,
         options=options,
         reserved=reserved,

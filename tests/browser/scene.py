@@ -1,4 +1,4 @@
-"""A fleet for pictures without a lab: fake hosts, rows in every state that a page can show, and a web process over them.
+"""A fleet for pictures without a lab: fake hosts, rows in every state a page can show, a web process over them.
 
 Jobs get their states by the real flows, so that the pictures show what people will see.
 """

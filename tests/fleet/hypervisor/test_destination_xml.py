@@ -87,3 +87,10 @@ def test_an_unknown_disk_and_unsafe_xml_are_errors():
         rewrite(MIGRATABLE, disk_sources={"vdz": "/x"})
     with pytest.raises(UnsafeXml):
         rewrite("<!DOCTYPE a [<!ENTITY x 'y'>]><domain>&x;</domain>")
+
+
+def test_an_emptied_drive_keeps_its_place_and_loses_its_medium():
+    before, after = guest_facts(DEVICES), guest_facts(rewrite(DEVICES, emptied=["sda"]))
+    assert [disk.target for disk in after.disks] == [disk.target for disk in before.disks]
+    drive = next(disk for disk in after.disks if disk.target == "sda")
+    assert (drive.device, drive.kind, drive.source) == ("cdrom", "", "")
