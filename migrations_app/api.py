@@ -39,8 +39,10 @@ from migrations_app.api_bodies import (
 )
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.flows.submit import Submission, submit
+from migrations_app.flows.submit_storage import submit_storage
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
+from migrations_app.options import Options
 
 #: Printable ASCII, short enough for the number that a list of moves adds.
 _KEY = re.compile(r"[\x21-\x7e]{1,190}")
@@ -144,9 +146,15 @@ class Migrations(Listed):
         return _verdict(found, found.destination, found.xml_difference)
 
     def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
-        if not wish.get("destination"):
-            nothing: dict[str, Any] = {"destination": None, "storage": None, "map": "", "forecast": None}
-            return {"allowed": False, "checks": refusal.checks, "xml_difference": [], **nothing}
+        if not wish.get("destination") or wish["mode"] == Migration.Mode.STORAGE:
+            nothing: dict[str, Any] = {
+                "destination": None,
+                "storage": None,
+                "map": "",
+                "forecast": None,
+                "xml_difference": [],
+            }
+            return {"allowed": False, "checks": refusal.checks, **nothing}
         guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
         found = destinations(guest=guest, mode=wish["mode"], storage=wish["storage"], options=wish.get("options"))
         one = next(one for one in found if one.host == host)
@@ -155,10 +163,20 @@ class Migrations(Listed):
     def _submit(self, wish: dict[str, Any], *, key: str = "", dry_run: bool = False, at: str = "") -> Submission:
         guest = lookups.guest(self.principal, wish["guest"], field=f"{at}guest")
         named = wish.get("destination")
+        destination = lookups.host(self.principal, named, field=f"{at}destination") if named else None
+        if wish["mode"] == Migration.Mode.STORAGE:
+            return submit_storage(
+                principal=self.principal,
+                guest=guest,
+                destination=destination,
+                options=wish.get("options") or Options(),
+                idempotency_key=key,
+                dry_run=dry_run,
+            )
         return submit(
             principal=self.principal,
             guest=guest,
-            destination=lookups.host(self.principal, named, field=f"{at}destination") if named else None,
+            destination=destination,
             mode=wish["mode"],
             storage=wish["storage"],
             options=wish.get("options"),
@@ -219,9 +237,8 @@ class Destinations(Endpoint):
         guest = guests.filter(pk=pk).first()
         if guest is None:
             raise NotFound
-        mode, storage = (
-            parameters.word(request, name, known) for name, known in (("mode", MODES), ("storage", STORAGES))
-        )
+        words = {"mode": MODES, "storage": STORAGES}
+        mode, storage = (parameters.word(request, name, known) for name, known in words.items())
         found = destinations(guest=guest, mode=mode, storage=storage)
         return self.page_of([one for one in found if self.principal.sees_site(one.host.site_id)])
 

@@ -58,7 +58,12 @@ class MigrationBody(Body):
     destination = serializers.CharField(
         required=False, allow_null=True, help_text="A host's id or name; left out: the best one."
     )
-    mode = serializers.ChoiceField(modes.MODES, default="auto")
+    mode = serializers.ChoiceField(
+        [*modes.MODES, Migration.Mode.STORAGE.value],
+        default="auto",
+        help_text="`storage` moves a running guest's disks to `options.target_pool`, or as `options.disks` says, "
+        "on the host it is on.",
+    )
     storage = serializers.ChoiceField(modes.STORAGES, default="auto")
     options = OptionsField(required=False)
 

@@ -16,16 +16,16 @@ def rewrite(
     xml: str,
     *,
     disk_sources: Mapping[str, str] | None = None,
-    emptied: Iterable[str] = (),
     cards: Mapping[str, Plug] | None = None,
     files: Mapping[str, str] | None = None,
     networks: Mapping[str, str] | None = None,
     listen: str = "",
+    emptied: Iterable[str] = (),
 ) -> str:
     """The same guest with new file paths ({target: path}) and cards plugged in elsewhere ({MAC address: plug}).
 
-    Drives in `emptied` (targets) lose their medium.
     `files` are paths of boot files, old to new; `networks` are names of networks that consoles listen on, old to new.
+    Drives in `emptied` (targets) lose their medium.
     With `listen`, consoles that listen on an address of the source host alone listen there instead.
 
     libvirt refuses a migration whose XML differs in anything a guest can see, so nothing else is touched.

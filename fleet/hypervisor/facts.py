@@ -207,6 +207,20 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FileUser:
+    """Who uses a file at a host: a guest with a disk on it (or based on it), or a volume that is based on it."""
+
+    path: str
+    #: "guest" or "volume".
+    kind: str
+    name: str
+    #: The guest's libvirt UUID; "" for a volume.
+    uuid: str = ""
+    #: Whether the guest has a process now.
+    active: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobSample:
     """Numbers of a migration job as libvirt reports them (virDomainGetJobStats); bytes and milliseconds."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from fleet.hypervisor.facts import (
+    FileUser,
     GuestEvent,
     GuestFacts,
     GuestGlimpse,
@@ -41,7 +43,12 @@ class MigrationOrder:
     bandwidth_mib_s: int = 0
     max_downtime_ms: int = 0
     auto_converge: bool = False
+    #: Percent at which QEMU begins to slow the guest down, and by which it goes on; 0: QEMU's own 20 and 10.
+    throttle_first_percent: int = 0
+    throttle_step_percent: int = 0
     post_copy: bool = False
+    #: Go on with a post-copy that broke off; every other choice must be as it was.
+    resume_post_copy: bool = False
     parallel_connections: int = 0
     #: "" or "xbzrle".
     compression: str = ""
@@ -147,13 +154,57 @@ class Mirroring(Protocol):
 class Steering(Protocol):
     """What changes a running migration beyond its limits, and what brings a broken post-copy back."""
 
+    def suspend(self, uuid: str) -> None:
+        """Stop the guest's CPUs while its migration runs; it goes on where the migration ends. Raises NoJob."""
+
+    def break_off_post_copy(self, uuid: str) -> None:
+        """Make QEMU give up a post-copy stream that hangs, so that an order with `resume_post_copy` can mend it.
+
+        Neither copy loses anything by it. Raises NoJob where no post-copy is under way.
+        """
+
 
 class Gauging(Protocol):
     """Measurements that cost the guest or the host something: dirty rate, migration abilities."""
 
 
+class AgentWord(StrEnum):
+    """What a guest's agent says."""
+
+    #: The guest has no channel for one.
+    NONE = "none"
+    #: It has a channel, and nothing in the guest listens.
+    AWAY = "away"
+    #: Something listens and did not answer in time.
+    SILENT = "silent"
+    ANSWERS = "answers"
+
+
 class Witnessing(Protocol):
-    """What proves where a guest is: its agent, its addresses, who has its disks open."""
+    """What proves where a guest is: its agent, its addresses, who has its disks open; and notes beside files."""
+
+    def file_users(
+        self, paths: Collection[str], *, only_active: bool = False, volumes: bool = False
+    ) -> tuple[FileUser, ...]:
+        """Guests of this host whose disks are these files or are based on them; with `volumes`, volumes too.
+
+        A defined guest that is off tells only the uppermost file of each chain: `volumes` finds what lies below.
+        """
+
+    def own_files(self, uuid: str) -> tuple[str, ...]:
+        """Files that the guest alone may have open: uppermost layers of disks that it writes and shares with nobody.
+
+        Raises GuestNotFound.
+        """
+
+    def agent(self, uuid: str) -> AgentWord:
+        """Ask the guest's agent for a sign of life; takes libvirt's five seconds at most. Raises GuestNotFound."""
+
+    def addresses(self, uuid: str) -> tuple[str, ...]:
+        """IP addresses of a running guest, as this host's leases and neighbours tell them; never loopback."""
+
+    def place_note(self, *, pool: str, name: str, text: str) -> str:
+        """Put a small text file into a folder pool, or replace it; returns its path."""
 
 
 class Hypervisor(Carrying, Mirroring, Steering, Gauging, Witnessing, Protocol):

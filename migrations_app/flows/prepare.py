@@ -13,14 +13,13 @@ from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import map_rules, modes, xml_difference
+from migrations_app import convergence, map_rules, modes, xml_difference
 from migrations_app.flows import folders, media, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
 from migrations_app.preflight.situation import DiskAction, DiskPlan
 from migrations_app.terms import Encryption
-from migrations_app.xml_difference import Changes
 
 #: Names tried for a copy before giving up: the disk's own, then with the job's number.
 _ATTEMPTS = 3
@@ -234,7 +233,7 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     """What libvirt is asked to do."""
     options, terms = errand.options, errand.terms
     runs_on = errand.migration.mode == modes.LIVE
-    live, persistent = _definitions(errand, xml_difference.changes(findings, paths))
+    live, persistent = definitions(errand, findings, paths)
     return MigrationOrder(
         destination=errand.destination_row.where(),
         copy_disks=tuple(plan.disk.target for plan in findings.copies),
@@ -244,10 +243,12 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         destination_xml=live,
         persistent_xml=persistent,
         bandwidth_mib_s=terms.bandwidth_mib_s,
-        max_downtime_ms=terms.max_pause_ms,
+        # The promise is kept from below: `flows.steering` raises the limit where the passes stop shrinking.
+        max_downtime_ms=convergence.first_limit_ms(terms, convergence.Abilities()),
         # A guest that stands still writes nothing that would have to be waited for.
         auto_converge=terms.may_throttle and runs_on,
-        post_copy=terms.may_post_copy and runs_on,
+        # In reserve for an operator, whatever the policy says; QEMU takes no parallel connections beside it.
+        post_copy=terms.parallel <= 1 and runs_on,
         parallel_connections=terms.parallel if terms.parallel > 1 else 0,
         compression=terms.compression,
         tls=terms.encryption is not Encryption.OFF,
@@ -256,21 +257,21 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     )
 
 
-def _definitions(errand: Errand, changes: Changes) -> tuple[str, str]:
-    """The guest's XML for the destination, of the running and of the kept definition; "" when nothing in it changes."""
-    if not changes:
+def definitions(errand: Errand, findings: Findings, paths: dict[str, str]) -> tuple[str, str]:
+    """The guest's XML for the destination, of the running and of the kept definition; "" when nothing in it changes.
+
+    What changes is said in the job's log, by the same words that were shown before the start.
+    """
+    if not xml_difference.changes_anything(findings, paths):
         return "", ""
-    live, kept = (errand.source.migration_xml(errand.uuid, persistent=persistent) for persistent in (False, True))
-    say_changes(errand, live, changes)
-    return changes.applied_to(live), changes.applied_to(kept)
-
-
-def say_changes(errand: Errand, xml: str, changes: Changes) -> None:
-    """What changes in its definition goes into the job's log, in the lines that were shown before the start."""
-    lines = xml_difference.difference(xml, changes.applied_to(xml))
+    now = errand.source.migration_xml(errand.uuid, persistent=False)
+    live = xml_difference.rewritten(now, findings, paths)
+    lines = xml_difference.difference(now, live)
     named = f" by the map {name}" if (name := errand.migration.map_rules.get("name")) else ""
     text = f"Its definition is changed for {errand.destination_row.name}{named}"
     errand.pen.say("definition.changed", text, data={"xml_difference": lines})
+    kept = errand.source.migration_xml(errand.uuid, persistent=True)
+    return live, xml_difference.rewritten(kept, findings, paths)
 
 
 def remove_volumes(errand: Errand) -> list[str]:

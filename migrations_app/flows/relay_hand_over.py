@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
+from fleet.hypervisor import destination_xml
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
 from fleet.models import JobEvent
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import steps, xml_difference
+from migrations_app import steps
 from migrations_app.flows import settle, transfer
 from migrations_app.flows.relay_course import Course
 from migrations_app.flows.relay_suspend import Awake, kept_definition, still_asleep
@@ -78,7 +79,18 @@ def finish(course: Course) -> None:
 
 def for_destination(course: Course, xml: str) -> str:
     """The description as the destination shall have it."""
-    return xml_difference.load(course.notes.changes).applied_to(xml)
+    notes = course.notes
+    moved = notes.elsewhere | {file.target: file.path for file in notes.disks if file.path != file.source}
+    changes = notes.rewrites
+    return destination_xml.rewrite(
+        xml,
+        disk_sources=moved,
+        cards={mac: (wire["kind"], wire["name"]) for mac, wire in changes.get("cards", {}).items()},
+        files=changes.get("files"),
+        networks=changes.get("console_networks"),
+        listen=changes.get("listen", ""),
+        emptied=notes.emptied,
+    )
 
 
 def tidy(course: Course) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 from django.db.models.functions import Now
@@ -12,7 +13,7 @@ from fleet.hypervisor.interface import Hypervisor
 from fleet.models import JobEvent
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import steps, xml_difference
+from migrations_app import steps
 from migrations_app.flows import before, prepare, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
@@ -88,7 +89,9 @@ def _notes(errand: Errand, guest: GuestFacts, findings: Findings, paths: dict[st
             for plan in findings.copies
         ],
         definition=f"{here.path}/{stem}.xml",
-        changes=xml_difference.changes(findings, paths).document(),
+        rewrites=dataclasses.asdict(findings.rewrites),
+        elsewhere={plan.disk.target: plan.path for plan in findings.disks if plan.moves_elsewhere},
+        emptied=list(findings.ejected),
         autostart=guest.autostart,
     )
     if not cold:

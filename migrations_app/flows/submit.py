@@ -71,6 +71,7 @@ def submit(
         return earlier
     _check_place(guest, source, expected_host)
     _check_idle(guest)
+    _check_single(guest)
     chosen = _choose(principal, guest, destination, mode, storage, options)
     if not chosen.allowed:
         raise _refusal(guest, chosen)
@@ -134,6 +135,15 @@ def _check_idle(guest: Guest) -> None:
             f"{guest.name} is busy: {running.title} ({running.state}).",
             job_id=str(running.pk),
             remedy="Wait for that job, or cancel it.",
+        )
+
+
+def _check_single(guest: Guest) -> None:
+    if guest.runs_twice_on:
+        raise Refused(
+            f"{guest.name} runs twice, on {' and '.join(guest.runs_twice_on)}.",
+            code="runs_twice",
+            remedy="Find out which copy is right and stop the other; then it can be moved again.",
         )
 
 

@@ -56,6 +56,9 @@ class Migration(models.Model):
     call_entered_at = models.DateTimeField(null=True, blank=True)
     #: The proof of what happened: times, bytes, downtime, iterations, where the single copy runs.
     receipt = models.JSONField(default=dict)
+    #: Ed25519 over the receipt's canonical JSON, as base64, and which key made it: see `receipts.seal`.
+    receipt_signature = models.CharField(max_length=100, blank=True)
+    receipt_key = models.CharField(max_length=16, blank=True)
 
     class Meta:
         constraints = [

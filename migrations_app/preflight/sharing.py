@@ -59,15 +59,6 @@ def is_shared(situation: Situation, disk: DiskFacts) -> bool:
     return disk.kind == "network" or is_shared_file(situation, disk.source)
 
 
-def shared_elsewhere(situation: Situation, path: str) -> PoolFacts | None:
-    """The destination's pool that holds the same file under the path of the map; None where that is not proven."""
-    mapped = situation.map.path(path)
-    here, there = pool_over(situation.source, path), pool_over(situation.destination, mapped)
-    if mapped == path or here is None or there is None or not proven_shared(situation, here, there):
-        return None
-    return there
-
-
 def unsettled(situation: Situation) -> list[tuple[PoolFacts, PoolFacts]]:
     """Pairs of pools over the same path that hold files of the guest and are neither proven shared nor apart."""
     pairs = [

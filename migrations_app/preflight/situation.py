@@ -99,7 +99,7 @@ class DiskPlan:
     disk: DiskFacts
     action: DiskAction
     pool: str = ""
-    #: The path at the destination as planned; the worker takes another name when the file exists already.
+    #: The copy's path as planned; the worker takes another name when the file exists already.
     path: str = ""
     #: Only what lies over the shared backing file is copied.
     incremental: bool = False
@@ -107,7 +107,7 @@ class DiskPlan:
     @property
     def moves_elsewhere(self) -> bool:
         """Whether the guest's XML must name another path at the destination."""
-        return self.path not in {"", self.disk.source}
+        return self.action is not DiskAction.NOTHING and self.path not in {"", self.disk.source}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

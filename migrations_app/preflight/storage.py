@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.hypervisor.facts import DiskFacts
 from migrations_app.preflight import backing, media, targets
-from migrations_app.preflight.sharing import is_shared, shared_elsewhere, unsettled_warnings
+from migrations_app.preflight.sharing import is_shared, unsettled_warnings
 from migrations_app.preflight.situation import Check, DiskAction, DiskPlan, Situation, block, info, warn
 
 Planned = tuple[DiskPlan, list[Check]]
@@ -30,9 +30,9 @@ def _disk(situation: Situation, disk: DiskFacts) -> Planned:
         return stays, []
     if is_shared(situation, disk):
         return DiskPlan(disk=disk, action=DiskAction.SHARED), [*_cache_warning(disk), *_stays(situation, disk)]
-    if there := shared_elsewhere(situation, disk.source):
-        path = situation.map.path(disk.source)
-        return DiskPlan(disk=disk, action=DiskAction.SHARED, pool=there.name, path=path), _cache_warning(disk)
+    if there := targets.shared_elsewhere(situation, disk):
+        plan = DiskPlan(disk=disk, action=DiskAction.SHARED, pool=there.pool.name, path=there.path)
+        return plan, _cache_warning(disk)
     if media.is_medium(disk):
         return media.plan(situation, disk)
     if situation.storage == "none":

@@ -72,7 +72,7 @@ WITH_DISK = {"guest": guest(disks=(disk(),))}
         ({"pools": {"images": "ssd"}}, "/mnt/ssd/web.qcow2"),
         ({"paths": {"/srv/images": "/mnt/ssd"}}, "/mnt/ssd/web.qcow2"),
         ({"paths": {"/srv": "/mnt"}}, None),  # /mnt/images is no pool there
-        ({"pools": {"images": "elsewhere"}, "paths": {"/srv/images": "/mnt/ssd"}}, "/mnt/ssd/web.qcow2"),
+        ({"pools": {"images": "ssd"}, "paths": {"/srv/images": "/elsewhere"}}, "/mnt/ssd/web.qcow2"),
         ({"pools": {"fast": "slow"}}, "/srv/images/web.qcow2"),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_copied_disk_goes_where_the_map_says(parts, there):
 def test_a_pool_of_the_map_that_is_not_there_is_named_with_those_that_are():
     check = only(found(**WITH_DISK, map=rules(pools={"images": "ssd"})))
     assert check.code == "pool_missing"
-    assert check.message == "beta has no active folder pool 'ssd'. The map north to south wants it so."
+    assert check.message == "beta has no active folder pool 'ssd', which the map north to south names."
     assert check.remedy == "Choose one of: images."
 
 

@@ -40,18 +40,15 @@ def test_a_disk_goes_where_its_own_wish_says(wish: dict[str, str], expected: tup
 
 
 def test_a_disks_own_wish_is_stronger_than_one_for_all_and_that_than_the_map() -> None:
-    mapped = MapRules(pools={"images": "images"})
+    mapped = MapRules(name="moved", pools={"images": "images"})
     assert place(options={"target_pool": "fast"}, map=mapped) == ("fast", "/srv/fast/web.qcow2")
     both = {"target_pool": "fast", "disks": {"vda": {"pool": "images"}}}
     assert place(options=both, map=mapped) == ("images", "/srv/images/web.qcow2")
 
 
 def test_a_map_renames_pools_and_paths() -> None:
-    assert place(map=MapRules(pools={"images": "fast"})) == ("fast", "/srv/fast/web.qcow2")
-    assert place(map=MapRules(paths={"/srv/images/web.qcow2": "/srv/fast/www.qcow2"})) == (
-        "fast",
-        "/srv/fast/www.qcow2",
-    )
+    assert place(map=MapRules(name="moved", pools={"images": "fast"})) == ("fast", "/srv/fast/web.qcow2")
+    assert place(map=MapRules(name="moved", paths={"/srv/images": "/srv/fast"})) == ("fast", "/srv/fast/web.qcow2")
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
