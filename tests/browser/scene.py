@@ -94,9 +94,12 @@ def _maps(cast: Any, admin: Any) -> None:
 
 def _moves(cast: Any, admin: Any) -> list[threading.Thread]:
     """One of each ending, one under way, one that waits for a worker."""
+    from fleet.hypervisor import fake_migration
     from fleet.hypervisor.errors import HypervisorError
 
     cast.fleet.hold_migrations()
+    # Pictures take their time.
+    fake_migration.FORGOTTEN_S = 3600.0
     done = _move(cast, admin, "mail", "alpha", lambda move: move.succeed(downtime_ms=48))
     lost = HypervisorError("operation failed: migration failed", host="alpha")
     failed = _move(cast, admin, "shop", "alpha", lambda move: move.fail(lost))

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from fleet.hypervisor.facts import DiskFacts
+from fleet.hypervisor.fake_xml import domain_xml
 from fleet.models import Guest, Host, Job
 from fleet.states import Role
 from migrations_app.models import Migration
@@ -189,7 +190,8 @@ def test_a_medium_that_stays_behind_brings_up_its_choice(cast, rung):
     alpha, uuid = cast.fleet.hosts["alpha"], str(cast.db.uuid)
     medium = DiskFacts(target="sda", bus="sata", device="cdrom", kind="file", source="/srv/local/tools.iso")
     guest = alpha.guest_rows[uuid]
-    alpha.guest_rows[uuid] = replace(guest, disks=(*guest.disks, medium))
+    guest = replace(guest, disks=(*guest.disks, medium))
+    alpha.guest_rows[uuid] = replace(guest, xml=domain_xml(guest))
     cast.sync()
     client, mine = browser(Role.OPERATOR), f"/guests/{cast.db.pk}/migrate/"
     refused = text(client.get(mine))
