@@ -10,7 +10,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
-from bench import copying, live, memory, migration, requests, watching
+from bench import copying, emptying, live, memory, migration, requests, watching
 from bench.numbers import Report
 
 BENCHES = {
@@ -20,6 +20,7 @@ BENCHES = {
     "memory": memory.run,
     "requests": requests.run,
     "watcher": watching.run,
+    "emptying": emptying.run,
 }
 
 

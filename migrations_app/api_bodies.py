@@ -66,6 +66,9 @@ class MigrationBody(Body):
     )
     storage = serializers.ChoiceField(modes.STORAGES, default="auto")
     options = OptionsField(required=False)
+    not_before = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="It waits in the queue until then; its room is kept for it."
+    )
 
 
 class ManyBody(Body):
@@ -95,8 +98,9 @@ class MigrationSerializer(serializers.Serializer[Any]):
 
 
 class JobsSerializer(serializers.Serializer[Any]):
-    """The jobs of several moves, in the order of the items."""
+    """The jobs of several moves, in the order of the items, and the job that stands for all of them."""
 
+    parent = JobSerializer()
     jobs = JobSerializer(many=True)
 
 
