@@ -94,7 +94,7 @@ class MigrationSerializer(serializers.Serializer[Any]):
 class JobsSerializer(serializers.Serializer[Any]):
     """The jobs of several moves, in the order of the items, and the job that stands for all of them."""
 
-    parent = JobSerializer()  # type: ignore[assignment]
+    parent = JobSerializer()
     jobs = JobSerializer(many=True)
 
 

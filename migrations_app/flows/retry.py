@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fleet.access.principal import Principal
 from fleet.jobs import lifecycle
 from fleet.models import Host, Job, JobEvent
@@ -84,7 +86,7 @@ def _migration(job: Job) -> Migration:
     return migration
 
 
-def _wished(migration: Migration) -> dict[str, object]:
+def _wished(migration: Migration) -> dict[str, Any]:
     """The words of the old wish; a job of an older Drover kept only what was decided."""
     words = migration.wish or {"destination": migration.destination_id, "mode": "auto", "storage": "auto"}
     return {
