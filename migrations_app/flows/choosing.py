@@ -17,12 +17,13 @@ def choose(
     principal: Principal,
     guest: Guest,
     destination: Host | None,
+    mode: str,
     storage: str,
     options: Options,
     avoid: Collection[UUID] = (),
 ) -> Destination:
     """The destination, allowed or not where it was named; raises Refused. Hosts to `avoid` are not thought of."""
-    found = destinations(guest=guest, storage=storage, options=options, only=destination)
+    found = destinations(guest=guest, mode=mode, storage=storage, options=options, only=destination)
     if destination is not None:
         return found[0] if found else _refuse_same(guest, destination)
     if guest.pinned:

@@ -20,16 +20,13 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import terms
+from migrations_app import map_rules, steps, terms, xml_difference
 from migrations_app.flows import choosing, replays, situations
 from migrations_app.flows.destinations import Destination
 from migrations_app.models import Migration
+from migrations_app.modes import MODES, STORAGES
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
-from migrations_app.steps import STEPS
-
-MODES = ("auto", "live")
-STORAGES = ("auto", "none", "copy")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +36,12 @@ class Submission:
     job: Job | None
     destination: Host
     storage: str
+    #: The map that holds, by name; "": none.
+    map: str = ""
     checks: list[dict[str, Any]]
     forecast: Forecast | None = None
+    #: What changes in the guest's definition, as lines of a diff.
+    xml_difference: list[str] = field(default_factory=list)
     replayed: bool = False
 
 
@@ -104,10 +105,12 @@ def submit(
         return earlier
     _check_place(guest, source, expected_host)
     _check_idle(guest)
+    _check_single(guest)
     chosen = choosing.choose(
         principal=principal,
         guest=guest,
         destination=wish.destination,
+        mode=wish.mode,
         storage=wish.storage,
         options=wish.options,
         avoid=wish.avoid,
@@ -115,7 +118,7 @@ def submit(
     if not chosen.allowed:
         raise choosing.refusal(guest, chosen)
     if dry_run:
-        return _answer(None, chosen)
+        return _answer(None, chosen, xml_difference.planned(guest.guest_facts().xml, chosen.findings))
     try:
         with transaction.atomic():
             job = _store(principal, guest, source, chosen, wish, idempotency_key, digest)
@@ -128,15 +131,21 @@ def submit(
     return _answer(job, chosen)
 
 
-def _answer(job: Job | None, chosen: Destination) -> Submission:
+def _answer(job: Job | None, chosen: Destination, difference: list[str] | None = None) -> Submission:
     return Submission(
-        job=job, destination=chosen.host, storage=chosen.storage, checks=chosen.checks, forecast=chosen.forecast
+        job=job,
+        destination=chosen.host,
+        storage=chosen.storage,
+        map=chosen.rules.name,
+        checks=chosen.checks,
+        forecast=chosen.forecast,
+        xml_difference=difference or [],
     )
 
 
 def _check_words(mode: str, storage: str) -> None:
     if mode not in MODES:
-        remedy = f"Use one of: {', '.join(MODES)}. Offline and cold moves come with a later version."
+        remedy = f"Use one of: {', '.join(MODES)}."
         raise Refused(f"The mode '{mode}' is not offered.", code="mode_not_offered", field="mode", remedy=remedy)
     if storage not in STORAGES:
         remedy = f"Use one of: {', '.join(STORAGES)}."
@@ -171,6 +180,15 @@ def _check_idle(guest: Guest) -> None:
         )
 
 
+def _check_single(guest: Guest) -> None:
+    if guest.runs_twice_on:
+        raise Refused(
+            f"{guest.name} runs twice, on {' and '.join(guest.runs_twice_on)}.",
+            code="runs_twice",
+            remedy="Find out which copy is right and stop the other; then it can be moved again.",
+        )
+
+
 def _store(
     principal: Principal,
     guest: Guest,
@@ -202,7 +220,7 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, STEPS)
+    plan_steps(job, steps.of(chosen.mode, wish.options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -211,11 +229,13 @@ def _store(
         guest_uuid=guest.uuid,
         source_name=source.name,
         destination_name=chosen.host.name,
-        mode=Migration.Mode.LIVE,
+        mode=chosen.mode,
+        route=wish.options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=wish.options.document(),
         terms=terms.resolve(wish.options, terms.Terms()).document(),
+        map_rules=map_rules.kept(chosen.rules) if chosen.rules.name else {},
         wish=wish.document(),
         not_before=wish.not_before,
         memory_mib=guest.memory_mib,
@@ -229,7 +249,13 @@ def _store(
         subject=guest,
         outcome="accepted",
         before={"host": source.name},
-        after={"host": chosen.host.name, "storage": chosen.storage, "options": wish.options.document()},
+        after={
+            "host": chosen.host.name,
+            "mode": chosen.mode,
+            "storage": chosen.storage,
+            "map": chosen.rules.name,
+            "options": wish.options.document(),
+        },
         job=job,
     )
     live.job_changed(job.pk, with_guest=True)
@@ -245,12 +271,14 @@ def _promise_room(guest: Guest, source: Host, chosen: Destination, wish: Wish) -
         guest=guest,
         source=source,
         destination=locked,
+        mode=chosen.mode,
         storage=wish.storage,
         options=wish.options,
         promised=promised,
+        rules=chosen.rules,
     )
     if not findings.allowed:
-        raise choosing.refusal(guest, Destination(host=locked, score=0, findings=findings, forecast=chosen.forecast))
+        raise choosing.refusal(guest, replace(chosen, host=locked, findings=findings))
     return findings
 
 
