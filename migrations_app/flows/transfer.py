@@ -81,11 +81,13 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
     share = Share(errand, given=order.bandwidth_mib_s)
     watch = _Watch(errand, course, share, copies_disks=bool(order.copy_disks), order=order)
     unsubscribe = host.subscribe(watch.listener(wake))
+    forget = errand.destination.subscribe(share.listener()) if share.given else lambda: None
     try:
         threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
         watch.until(done.is_set, wake)
     finally:
         unsubscribe()
+        forget()
     if watch.helm.in_post_copy:
         post_copy.see_through(errand, course, watch)
     return course
@@ -169,12 +171,13 @@ class _Watch:
 
     def until(self, over: Callable[[], bool], wake: threading.Event) -> None:
         """Look, tell and obey until `over`; `wake` brings the next look forward."""
-        while not over():
-            wake.wait(LOOK_EVERY_S)
-            wake.clear()
-            if over():
-                return
-            self._look()
+        with self.share.kept():
+            while not over():
+                wake.wait(LOOK_EVERY_S)
+                wake.clear()
+                if over():
+                    return
+                self._look()
 
     def resume(self) -> None:
         """libvirt was called anew for the same migration."""
@@ -198,7 +201,7 @@ class _Watch:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
-        self.share.apply()
+        self.share.apply(self.helm.allot)
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:
@@ -210,7 +213,7 @@ class _Watch:
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
         self._narrate(sample)
-        if not self.course.gave_up:
+        if not self.course.gave_up and not self.share.gets_ready:
             self.helm.look(sample)
         progress = measures.measure(
             sample,
@@ -231,6 +234,8 @@ class _Watch:
     def _obey(self, command: JobCommand) -> None:
         if command.kind != JobCommand.Kind.CANCEL or self.helm.in_post_copy:
             self.helm.obey(command)
+            if command.kind == JobCommand.Kind.BANDWIDTH:
+                self.share.cap(int(command.arguments["mib_s"]))
         elif self._abort("cancel"):
             self.errand.pen.settle(command, "the migration was told to stop")
 

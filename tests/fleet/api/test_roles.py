@@ -55,6 +55,7 @@ NEEDS = {
     ("job-downtime", "post"): "job.downtime",
     ("job-postcopy", "post"): "job.post-copy",
     ("job-pause", "post"): "job.pause",
+    ("job-retry", "post"): "job.retry",
     ("job-events", "get"): SIGNED_IN,
     ("event-list", "get"): SIGNED_IN,
     ("migration-policy-list", "get"): SIGNED_IN,
