@@ -26,7 +26,7 @@ KEEPALIVE = "keepalive_interval = 2\nkeepalive_count = 3\n"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every row needs root and libvirt's own daemons; no row takes for ever."""
     for item in items:
-        if "tests/faults" in str(item.path):
+        if "scene_of" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.faults)
 

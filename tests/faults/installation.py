@@ -55,11 +55,14 @@ class Installation(Plain):
         until(self._web_answers, 60, "the web process answers")
 
     def revive(self) -> None:
-        """Start whatever does not run, let go on what was frozen or held."""
+        """Start whatever does not run, let go on what was frozen or held, end what was started beside it."""
         for process in self.programs.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)
         self.release()
+        for name in ("worker2", "clock2"):
+            if name in self.programs:
+                self.kill(name)
+                del self.programs[name]
         starts = {
             "redis": self.start_redis,
             "web": self.start_web,

@@ -60,6 +60,7 @@ WORKER_DIES = [
     *rows(2, programs.WORKER, {at.BEFORE_FINISH: ARRIVED, at.BEFORE_CONFIRM: ARRIVED}),
     *rows(2, programs.WORKER, {at.VOLUMES: ARRIVED, at.DISKS: ARRIVED}, guest="db2"),
     *rows(2, programs.WORKER, {at.CLEAN_UP: ARRIVED, at.CLEANED: ARRIVED}, guest="db2", wish=CRAWL_AND_REMOVE),
+    *rows(2, programs.ONE_OF_TWO, {at.MEMORY: ARRIVED}, says=("adopted",)),
     *rows(2, programs.FROZEN_WORKER, {at.MEMORY: ARRIVED, at.VOLUMES: EITHER}, guest="db2"),
     *rows(32, programs.WORKER, {at.INTENT: EITHER}, guest="db2"),
     *rows(33, programs.WORKER, {at.SUCCESS: ARRIVED}, guest="db2"),

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tests.faults.fault import Fault, release, then, wake
+from tests.faults.fault import Fault
 from tests.faults.scene import DESTINATION, SOURCE, Scene
 from tests.with_lab.installation import until
 
@@ -16,7 +16,7 @@ def _cancel(scene: Scene) -> None:
     assert status in {200, 202}, answer
 
 
-CANCEL = Fault("an operator cancels", _cancel, heal=then(release, wake))
+CANCEL = Fault("an operator cancels", _cancel)
 
 
 def _together(*acts: Callable[[], Any]) -> list[Any]:
@@ -80,7 +80,7 @@ def virsh(words: str, *argv: str, on: str = SOURCE, check: bool = True, **notes:
         scene.notes |= notes
         scene.notes["virsh"] = scene.lab.virsh(on, *filled, check=check)
 
-    return Fault(words, inject, heal=release)
+    return Fault(words, inject)
 
 
 MOVE = (
@@ -108,4 +108,4 @@ def _hot_plug(scene: Scene) -> None:
     scene.lab.virsh(SOURCE, words)
 
 
-HOT_PLUG = Fault("a local disk is plugged into the guest, which nothing knew of", _hot_plug, heal=release)
+HOT_PLUG = Fault("a local disk is plugged into the guest, which nothing knew of", _hot_plug)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tests.faults.fault import Act, Fault, seconds
+from tests.faults.fault import Act, Fault, seconds, then
 from tests.faults.scene import Scene
 from tests.with_lab.installation import LEASE_S, until
 
@@ -22,6 +22,18 @@ def _adopted(scene: Scene) -> None:
     until(lambda: scene.has("adopted") or scene.has("taken.over"), LEASE_S + 30, "the second worker takes over")
 
 
+def _kill_one_of_two(scene: Scene) -> None:
+    """Whichever of two workers has the job."""
+    owner = next(event for event in scene.drover.events(scene.job) if event["code"] == "started")["data"]["worker"]
+    pids = {str(scene.drover.programs[name].pid): name for name in ("worker", "worker2")}
+    scene.drover.kill(pids[owner.split(":")[1]])
+
+
+def _second_worker(scene: Scene) -> None:
+    scene.drover.start_worker("worker2")
+    scene.drover.ready("worker2")
+
+
 def _thaw_worker(scene: Scene) -> None:
     scene.drover.thaw("worker")
 
@@ -32,6 +44,9 @@ def killed(name: str) -> Act:
 
 
 WORKER = Fault("the worker is killed (-9); a new one is started", killed("worker"), heal=_new_worker)
+ONE_OF_TWO = Fault(
+    "of two workers the one that has the job is killed (-9)", then(_second_worker, _kill_one_of_two), _adopted
+)
 FROZEN_WORKER = Fault(
     "the worker freezes until another has taken over, then wakes up", _second_worker_and_freeze, _adopted, _thaw_worker
 )

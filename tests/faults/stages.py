@@ -84,7 +84,7 @@ def _post_copy(scene: Scene) -> None:
 NONE = Point("prepare", "before it is asked for", lambda scene: None)
 QUEUED = Point("queued", "no worker has taken it yet", _queued)
 QUEUED_WITHOUT_WORKER = Point("queued", "no worker runs", _queued_without_worker)
-CHECK = Point("check", "the worker is about to check", _held("check"))
+CHECK = Point("prepare", "the worker is about to check", _held("check"))
 VOLUMES = Point("prepare", "volumes made, libvirt not yet called", _held("volumes"))
 INTENT = Point("prepare", "the intent is committed, libvirt not yet called", _held("intent"))
 ARRIVING = Point("prepare", "libvirt prepares the destination (its hook waits)", _arriving)
