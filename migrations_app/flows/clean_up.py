@@ -22,6 +22,7 @@ def _remove(errand: Errand, path: str) -> bool:
         used = {disk.source for guest in errand.source.guests() for disk in guest.disks}
         if path in used:
             return False
+        errand.pen.prove()
         errand.source.delete_volume(path)
     except HypervisorError as error:
         errand.pen.say("source.left", f"{path} stays at the source: {error.text}", level=JobEvent.Level.WARNING)
