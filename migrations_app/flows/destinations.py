@@ -7,7 +7,9 @@ from typing import Any
 
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
-from migrations_app.flows import situations
+from migrations_app import modes
+from migrations_app.flows import maps, situations
+from migrations_app.map_rules import MapRules
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
 
@@ -17,9 +19,13 @@ class Destination:
     """One candidate."""
 
     host: Host
+    #: "live", "offline" or "cold".
+    mode: str
     score: int
     findings: Findings
     forecast: Forecast
+    #: The map that holds for a move there.
+    rules: MapRules
 
     @property
     def allowed(self) -> bool:
@@ -33,7 +39,7 @@ class Destination:
 
     @property
     def storage(self) -> str:
-        """ "none" or "copy": what would happen to the disks."""
+        """ "none", "copy" or "copy_incremental": what would happen to the disks."""
         return self.findings.storage
 
     def document(self) -> dict[str, Any]:
@@ -41,40 +47,68 @@ class Destination:
         return {
             "host": {"id": str(self.host.id), "name": self.host.name},
             "site": self.host.site.slug if self.host.site else None,
+            "mode": self.mode,
             "allowed": self.allowed,
             "score": self.score,
             "storage": self.storage,
+            "map": self.rules.name,
             "checks": self.checks,
             "forecast": self.forecast.document(),
         }
 
 
 def destinations(
-    *, guest: Guest, storage: str = "auto", options: Options | None = None, only: Host | None = None
+    *,
+    guest: Guest,
+    mode: str = "auto",
+    storage: str = "auto",
+    options: Options | None = None,
+    only: Host | None = None,
 ) -> list[Destination]:
-    """All other hosts (or that one), the best allowed one first; four queries however many hosts there are.
+    """All other hosts (or that one), the best allowed one first; five queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
     options = options or Options()
+    mode = modes.resolve(mode, guest.state, options.route)
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
     reserved = situations.reserved_mib(host.id for host in hosts)
-    links = situations.links_from(source)
-    found = [_candidate(guest, source, host, storage, options, reserved.get(host.id, 0), links) for host in hosts]
+    links, atlas = situations.links_from(source), maps.atlas(source, options)
+    found = [
+        _candidate(guest, source, host, mode, storage, options, reserved.get(host.id, 0), links, atlas.to(host))
+        for host in hosts
+    ]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
 
 
 def _candidate(
-    guest: Guest, source: Host, host: Host, storage: str, options: Options, reserved: int, links: dict[Any, float]
+    guest: Guest,
+    source: Host,
+    host: Host,
+    mode: str,
+    storage: str,
+    options: Options,
+    reserved: int,
+    links: dict[Any, float],
+    rules: MapRules,
 ) -> Destination:
     findings = situations.check(
-        guest=guest, source=source, destination=host, storage=storage, options=options, reserved=reserved
+        guest=guest,
+        source=source,
+        destination=host,
+        mode=mode,
+        storage=storage,
+        options=options,
+        reserved=reserved,
+        rules=rules,
     )
     return Destination(
         host=host,
+        mode=mode,
         score=situations.rate(guest, source, host, findings, reserved),
         findings=findings,
-        forecast=situations.foresee(guest, host, findings, options, links),
+        forecast=situations.foresee(guest, host, findings, options, links, mode=mode),
+        rules=rules,
     )

@@ -14,6 +14,8 @@ from fleet.planning.estimate import Forecast, forecast
 from fleet.planning.score import Place, score
 from fleet.refusals import Refused
 from fleet.states import UNFINISHED
+from migrations_app import modes
+from migrations_app.map_rules import MapRules
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings, HostView, Situation, survey
@@ -37,6 +39,7 @@ def view(host: Host, reserved: int = 0) -> HostView:
         memory_free_mib=max(host.memory_mib - host.memory_used_mib, 0),
         reserved_mib=reserved,
         site=host.site.slug if host.site else "",
+        address=host.migration_address or host.address,
     )
 
 
@@ -59,6 +62,8 @@ def check(
     storage: str,
     options: Options,
     reserved: int,
+    rules: MapRules,
+    mode: str = modes.LIVE,
     cpu: CpuVerdict | None = None,
 ) -> Findings:
     """All findings for one destination, from rows."""
@@ -69,7 +74,9 @@ def check(
             source=view(source),
             destination=view(destination, reserved),
             options=options,
+            mode=mode,
             storage=storage,
+            map=rules,
             cpu_verdict=cpu,
         )
     )
@@ -94,16 +101,32 @@ def links_from(source: Host) -> dict[UUID, float]:
 
 
 def foresee(
-    guest: Guest, destination: Host, findings: Findings, options: Options, links: dict[UUID, float]
+    guest: Guest,
+    destination: Host,
+    findings: Findings,
+    options: Options,
+    links: dict[UUID, float],
+    *,
+    mode: str = modes.LIVE,
 ) -> Forecast:
     """What the migration will cost over the link to the destination's site."""
-    return forecast(
-        memory_mib=guest.memory_mib,
-        disk_bytes=_copied_bytes(findings),
-        link_mib_s=links.get(destination.site_id) if destination.site_id else None,
-        limit_mib_s=options.bandwidth_mib_s,
-    )
+
+    def cost(memory_mib: int, disk_bytes: int) -> Forecast:
+        return forecast(
+            memory_mib=memory_mib,
+            disk_bytes=disk_bytes,
+            link_mib_s=links.get(destination.site_id) if destination.site_id else None,
+            limit_mib_s=options.bandwidth_mib_s,
+        )
+
+    if mode == modes.COLD:
+        return replace(cost(0, _copied_bytes(findings)), downtime_ms=0, converges=True)
+    found = cost(guest.memory_mib, _copied_bytes(findings))
+    if mode == modes.OFFLINE:
+        # It stands still while its memory moves, and writes nothing meanwhile.
+        return replace(found, downtime_ms=round(1000 * cost(guest.memory_mib, 0).duration_s), converges=True)
+    return found
 
 
 def _copied_bytes(findings: Findings) -> int:
-    return sum(plan.disk.allocation_bytes for plan in findings.copies)
+    return sum(plan.disk.allocation_bytes for plan in (*findings.copies, *findings.brought))

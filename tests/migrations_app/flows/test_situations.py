@@ -10,6 +10,7 @@ from django.utils import timezone
 from fleet.models import Guest, Host, Job
 from fleet.states import HostState
 from migrations_app.flows import situations
+from migrations_app.map_rules import MapRules
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
@@ -78,6 +79,12 @@ def test_hosts_without_sites_have_no_links_and_count_as_neighbours(cast: Cast) -
 def test_a_guest_started_a_moment_ago_can_move_though_its_facts_are_older(cast: Cast) -> None:
     cast.web.facts = {**cast.web.facts, "state": "shutoff"}
     found = situations.check(
-        guest=cast.web, source=cast.alpha, destination=cast.beta, storage="auto", options=Options(), reserved=0
+        guest=cast.web,
+        source=cast.alpha,
+        destination=cast.beta,
+        storage="auto",
+        options=Options(),
+        reserved=0,
+        rules=MapRules(),
     )
     assert found.allowed
