@@ -10,8 +10,8 @@ from lab import Lab
 from tests.faults.scene import SOURCE, Scene
 
 FOLDERS = ("/srv/shared", "/srv/local")
-#: Drover's own mark in a pool's folder (docs/decisions/0003).
-MARKS = ".marker"
+#: Drover's own marks in a pool's folder, and notes beside quarantined disks, which a reset between rows takes away.
+MARKS = (".marker", ".drover-quarantine")
 
 
 @dataclass(frozen=True)
