@@ -18,7 +18,7 @@ from tests.faults.scene import Scene
 from tests.with_lab.installation import until
 
 #: Both count their writes; db1's disk is shared between alpha and beta, db2's is copied.
-GUESTS = ["db1:counter:alpha:shared:96", "db2:counter:alpha:local:96:disk_mib=128:data_mib=32"]
+GUESTS = ["db1:counter:alpha:shared:96", "db2:counter:alpha:local:96:disk_mib=128,data_mib=32"]
 #: libvirt gives a dead link up after 6 s instead of 30.
 KEEPALIVE = "keepalive_interval = 2\nkeepalive_count = 3\n"
 
