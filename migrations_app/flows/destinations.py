@@ -9,6 +9,7 @@ from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
 from migrations_app import modes
 from migrations_app.flows import maps, situations
+from migrations_app.flows.situations import Promised
 from migrations_app.map_rules import MapRules
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
@@ -74,10 +75,20 @@ def destinations(
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
-    reserved = situations.reserved_mib(host.id for host in hosts)
+    promised = situations.promised(host.id for host in hosts)
     links, atlas = situations.links_from(source), maps.atlas(source, options)
     found = [
-        _candidate(guest, source, host, mode, storage, options, reserved.get(host.id, 0), links, atlas.to(host))
+        _candidate(
+            guest,
+            source,
+            host,
+            mode,
+            storage,
+            options,
+            promised.get(host.id, situations.NOTHING),
+            links,
+            atlas.to(host),
+        )
         for host in hosts
     ]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
@@ -90,7 +101,7 @@ def _candidate(
     mode: str,
     storage: str,
     options: Options,
-    reserved: int,
+    promised: Promised,
     links: dict[Any, float],
     rules: MapRules,
 ) -> Destination:
@@ -101,13 +112,13 @@ def _candidate(
         mode=mode,
         storage=storage,
         options=options,
-        reserved=reserved,
+        promised=promised,
         rules=rules,
     )
     return Destination(
         host=host,
         mode=mode,
-        score=situations.rate(guest, source, host, findings, reserved),
+        score=situations.rate(guest, source, host, findings, promised),
         findings=findings,
         forecast=situations.foresee(guest, host, findings, options, links, mode=mode),
         rules=rules,
