@@ -20,6 +20,10 @@ from tests.faults.stages import Point
 CRAWL = {"options": {"bandwidth_mib_s": 2}}
 CRAWL_AND_REMOVE = {"options": {"bandwidth_mib_s": 2, "keep_source": False}}
 MAY_POST_COPY = {"options": {"bandwidth_mib_s": 2, "post_copy": True, "auto_converge": False}}
+SUSPENDED = {"mode": "offline", **CRAWL}
+SHUT_OFF = {"mode": "cold", **CRAWL}
+#: The worker's own limit cannot be lifted meanwhile.
+THROUGH_WORKER = {"mode": "offline", "options": {"route": "relay", "bandwidth_mib_s": 8}}
 
 ARRIVED = ("succeeded@beta",)
 STAYED = ("failed@alpha",)
@@ -46,7 +50,8 @@ class Row:
     @property
     def name(self) -> str:
         """Unique, and readable as a test's name."""
-        words = f"{self.point.stage}, {self.point.words}: {self.fault.words}"
+        way = self.wish.get("mode", "live")
+        words = f"{way} {self.point.stage}, {self.point.words}: {self.fault.words}"
         return re.sub(r"[^a-z0-9]+", "-", f"{self.number} {words} {self.guest}".lower()).strip("-")
 
 
@@ -139,6 +144,30 @@ POST_COPY = [
     *rows(22, people.CANCEL, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
     *rows(21, hosts.CUT_POST_COPY, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
 ]
+OFFLINE = [
+    *rows(2, programs.WORKER, {at.MEMORY: ARRIVED}, wish=SUSPENDED),
+    *rows(7, hosts.KILL_DESTINATION, {at.MEMORY: STAYED}, wish=SUSPENDED),
+    *rows(15, hosts.CUT_LONG, {at.MEMORY: STAYED}, wish=SUSPENDED),
+    *rows(41, people.CANCEL, {at.MEMORY: CANCELLED}, wish=SUSPENDED),
+]
+COLD = [
+    *rows(2, programs.WORKER, {at.DISKS: ARRIVED, at.INTENT: EITHER}, guest="off1", wish=SHUT_OFF),
+    *rows(4, hosts.KILL_SOURCE, {at.DISKS: EITHER}, guest="off1", wish=SHUT_OFF),
+    *rows(7, hosts.KILL_DESTINATION, {at.DISKS: STAYED}, guest="off1", wish=SHUT_OFF),
+    *rows(41, people.CANCEL, {at.DISKS: CANCELLED}, guest="off1", wish=SHUT_OFF),
+]
+RELAY = [
+    *rows(2, programs.WORKER, {at.RELAY_SAVE: ARRIVED, at.RELAY_DISKS: ARRIVED}, guest="db2", wish=THROUGH_WORKER),
+    *rows(
+        2, programs.WORKER, {at.RELAY_HAND_OVER: ARRIVED, at.RELAY_RESTORE: ARRIVED}, guest="db2", wish=THROUGH_WORKER
+    ),
+    *rows(2, programs.WORKER, {at.RELAY_FINISH: ARRIVED}, guest="db2", wish=THROUGH_WORKER),
+    *rows(4, hosts.KILL_SOURCE, {at.RELAY_DISKS: EITHER}, guest="db2", wish=THROUGH_WORKER),
+    *rows(7, hosts.KILL_DESTINATION, {at.RELAY_DISKS: EITHER}, guest="db2", wish=THROUGH_WORKER),
+    *rows(13, hosts.POWER_DESTINATION, {at.RELAY_DISKS: EITHER}, guest="db2", wish=THROUGH_WORKER),
+    *rows(18, hosts.CUT_DESTINATION, {at.RELAY_DISKS: EITHER}, guest="db2", wish=THROUGH_WORKER),
+    *rows(41, people.CANCEL, {at.RELAY_DISKS: CANCELLED, at.RELAY_RESTORE: ARRIVED}, guest="db2", wish=THROUGH_WORKER),
+]
 
 #: In this order, so that Drover changes its database once.
 ROWS = [
@@ -150,5 +179,8 @@ ROWS = [
     *PEOPLE,
     *PROGRAMS,
     *POST_COPY,
+    *OFFLINE,
+    *COLD,
+    *RELAY,
     *POSTGRES,
 ]

@@ -42,8 +42,9 @@ class Record:
         return cls({name: Seen(**row) for name, row in json.loads(FILE.read_text()).items()})
 
     def keep(self, name: str, row: Seen) -> None:
-        """The newest run of a row counts."""
+        """The newest run of a row counts; kept at once, for a run may be broken off."""
         self.rows[name] = row
+        self.save()
 
     def save(self) -> None:
         """For the report."""

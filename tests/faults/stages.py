@@ -96,3 +96,10 @@ POST_COPY = Point("post-copy", "the guest runs there, its memory is not all ther
 SUCCESS = Point("verify", "libvirt has said yes, nothing is written yet", _held("success"))
 CLEAN_UP = Point("clean-up", "the hand-over is proven, the source's disks still there", _held("clean-up"))
 CLEANED = Point("clean-up", "the source's disks are dealt with, nothing is committed", _held("cleaned"))
+
+#: Through the worker.
+RELAY_SAVE = Point("prepare", "through the worker: its memory is about to be saved", _held("relay-suspend"))
+RELAY_DISKS = Point("disks", "through the worker: its disk is carried, the guest sleeps", _crawling("disks"))
+RELAY_HAND_OVER = Point("switch-over", "through the worker: all is there, none handed over", _held("relay-hand-over"))
+RELAY_RESTORE = Point("switch-over", "through the worker: handed over, not yet restored", _held("relay-restore"))
+RELAY_FINISH = Point("verify", "through the worker: restored, not yet awake", _held("relay-finish"))

@@ -9,7 +9,7 @@ from typing import Any
 from lab import Lab
 from tests.faults.scene import SOURCE, Scene
 
-FOLDERS = ("/srv/shared", "/srv/local")
+FOLDERS = ("/srv/shared", "/srv/local", "/var/lib/libvirt/qemu/save")
 #: Drover's own marks in a pool's folder, and notes beside quarantined disks, which a reset between rows takes away.
 MARKS = (".marker", ".drover-quarantine")
 
@@ -58,11 +58,17 @@ def is_off(ended: dict[str, Any]) -> bool:
     return bool(ended["error"]) and ended["error"]["code"] in {"guest_off", "guest_gone"}
 
 
+def nature(lab: Lab, guest: str) -> str:
+    """How virsh calls a guest that nothing happened to."""
+    return "running" if lab.guests[guest].runs else "shut off"
+
+
 def copies(scene: Scene, ended: dict[str, Any], hosts: dict[str, HostTruth]) -> list[str]:
     """Exactly one running copy, or none with the reason: by processes and by virsh, at the host the job names."""
     processes = scene.lab.running_copies(scene.guest)
     virsh = {name: host.domains[scene.guest] for name, host in hosts.items() if scene.guest in host.domains}
-    wanted = [] if is_off(ended) else [place(ended)]
+    usual = scene.notes.get("guest_state", nature(scene.lab, scene.guest))
+    wanted = [] if is_off(ended) or usual == "shut off" else [place(ended)]
     found = []
     if processes != wanted:
         found.append(f"QEMU processes of {scene.guest} at {processes}, the job says {wanted}")
@@ -70,8 +76,8 @@ def copies(scene: Scene, ended: dict[str, Any], hosts: dict[str, HostTruth]) -> 
         found.append(f"virsh says {virsh}, the job says {wanted}")
     if len(virsh) > 1:
         found.append(f"{scene.guest} is defined at {sorted(virsh)}")
-    if wanted and virsh.get(wanted[0]) != scene.notes.get("guest_state", "running"):
-        found.append(f"{scene.guest} is {virsh.get(wanted[0])} at {wanted[0]}")
+    if not is_off(ended) and virsh.get(place(ended)) != usual:
+        found.append(f"{scene.guest} is {virsh.get(place(ended), 'unknown')} at {place(ended)}")
     return found
 
 
@@ -81,17 +87,25 @@ def others(scene: Scene, hosts: dict[str, HostTruth]) -> list[str]:
     for name, guest in scene.lab.guests.items():
         if name == scene.guest or guest.host in scene.notes.get("lost_power", ()):
             continue
-        if hosts[guest.host].domains.get(name) != "running" or scene.lab.running_copies(name) != [guest.host]:
-            found.append(f"{name}, which nobody moved, no longer runs on {guest.host} alone")
+        where = [guest.host] if guest.runs else []
+        wanted = nature(scene.lab, name)
+        if hosts[guest.host].domains.get(name) != wanted or scene.lab.running_copies(name) != where:
+            found.append(f"{name}, which nobody moved, is no longer {wanted} on {guest.host} alone")
     return found
 
 
 def writes(scene: Scene) -> list[str]:
-    """No acknowledged write is missing, and none was made twice."""
+    """No acknowledged write is missing, and none was made twice; a disk at rest is what it was."""
     if scene.notes.get("guest_removed"):
         return []
-    verdict = scene.lab.check_counter(scene.guest)
-    return [] if verdict.ok else [f"{scene.guest}: {verdict}"]
+    plan = scene.lab.guests[scene.guest]
+    if plan.runs:
+        verdict = scene.lab.check_counter(scene.guest)
+        return [] if verdict.ok else [f"{scene.guest}: {verdict}"]
+    host = scene.lab.whereabouts(scene.guest)
+    disk = scene.lab.virsh(host, "domblklist", scene.guest).split(None, 1)[1].strip()
+    told = scene.lab.exec(host, "qemu-io", "-r", "-f", "qcow2", "-c", f"read -P 0x5a 4M {plan.data_mib}M", disk)
+    return [] if "failed" not in told else [f"{scene.guest}'s disk is not what it was: {told}"]
 
 
 def orphans(scene: Scene, ended: dict[str, Any], hosts: dict[str, HostTruth]) -> list[str]:
@@ -101,13 +115,10 @@ def orphans(scene: Scene, ended: dict[str, Any], hosts: dict[str, HostTruth]) ->
     found = []
     for name, host in hosts.items():
         site = {other.name for other in scene.lab.plan.hosts if other.site == scene.lab.hosts[name].site}
-        used = set(host.disks) | {
-            disk for other in site for disk in hosts[other].disks if disk.startswith("/srv/shared/")
-        }
-        for path in sorted(host.files - used):
-            if PurePosixPath(path).name in kept and (name == SOURCE or "shared" in path):
-                continue
-            found.append(f"{path} on {name} belongs to nobody")
+        shared = {disk for other in site for disk in hosts[other].disks if disk.startswith("/srv/shared/")}
+        for path in sorted(host.files - host.disks - shared):
+            if PurePosixPath(path).name not in kept or (name != SOURCE and "shared" not in path):
+                found.append(f"{path} on {name} belongs to nobody")
     return found
 
 
@@ -144,6 +155,6 @@ def row_is_true(scene: Scene, ended: dict[str, Any]) -> bool:
     row = scene.drover.guest(scene.guest)
     if scene.notes.get("guest_removed"):
         return not row or row["state"] in {"unknown", "shutoff"} or not row["host"]
-    wanted = "shutoff" if is_off(ended) else scene.notes.get("guest_state", "running")
-    states = {wanted, "crashed"} if wanted == "shutoff" else {wanted}
+    usual = scene.notes.get("guest_state", nature(scene.lab, scene.guest))
+    states = {"shutoff", "crashed"} if is_off(ended) or usual == "shut off" else {usual}
     return bool(row) and row["state"] in states and bool(row["host"]) and row["host"]["name"] == place(ended)

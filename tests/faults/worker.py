@@ -22,8 +22,11 @@ POINTS: dict[str, tuple[str, str, str]] = {
     "success": ("migrations_app.flows.transfer", "carry", "after"),
     "clean-up": ("migrations_app.flows.clean_up", "after_arrival", "before"),
     "cleaned": ("migrations_app.flows.clean_up", "after_arrival", "after"),
-    "stayed": ("migrations_app.flows.clean_up", "after_staying", "before"),
+    "relay-finish": ("migrations_app.flows.relay", "finish", "before"),
+    "relay-back": ("migrations_app.flows.relay", "give_back", "before"),
 }
+#: Where a move through the worker enters each of its stages: points `relay-STAGE`.
+RELAY = "migrations_app.flows.relay"
 
 
 def wait_at(point: str) -> None:
@@ -41,6 +44,8 @@ def install() -> None:
     for point, (module_name, function, when) in POINTS.items():
         module = importlib.import_module(module_name)
         setattr(module, function, waiting(getattr(module, function), point, when))
+    module = importlib.import_module(RELAY)
+    module._forward = waiting_at_each_stage(module._forward)
 
 
 def waiting(function: Callable[..., Any], point: str, when: str) -> Callable[..., Any]:
@@ -54,6 +59,17 @@ def waiting(function: Callable[..., Any], point: str, when: str) -> Callable[...
         if when == "after":
             wait_at(point)
         return answer
+
+    return around
+
+
+def waiting_at_each_stage(forward: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A point before each stage, by the stage's own name."""
+
+    @functools.wraps(forward)
+    def around(course: Any) -> None:
+        wait_at(f"relay-{course.notes.stage.value}")
+        forward(course)
 
     return around
 
