@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,12 +21,15 @@ class Point:
 
 
 def _held(point: str) -> Callable[[Scene], None]:
-    """A worker waits at a point of its own work."""
+    """A worker waits at a point of its own work; what lies before it need not crawl."""
 
     def reach(scene: Scene) -> None:
         scene.drover.hold(point)
         scene.begin()
-        scene.drover.wait_held(point)
+        deadline = time.monotonic() + 60
+        while not scene.drover.is_held(point):
+            assert time.monotonic() < deadline, f"no worker comes to {point}\n{scene.drover.told(scene.job)}"
+            scene.hurry()
 
     return reach
 
