@@ -111,10 +111,6 @@ class Installation(Plain):
         """Whether the web process answers."""
         return self._web_answers()
 
-    def wish_document(self, guest: str, destination: str, **wish: Any) -> dict[str, Any]:
-        """What is posted to ask for a move."""
-        return {"guest": self.guest(guest)["id"], "destination": self.host(destination)["id"], **wish}
-
     def lock_database(self) -> sqlite3.Connection:
         """Hold SQLite's write lock until the connection is closed."""
         connection = sqlite3.connect(self.home / "drover.sqlite3", isolation_level=None, timeout=30)

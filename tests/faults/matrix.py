@@ -24,6 +24,7 @@ SUSPENDED = {"mode": "offline", **CRAWL}
 SHUT_OFF = {"mode": "cold", **CRAWL}
 #: The worker's own limit cannot be lifted meanwhile.
 THROUGH_WORKER = {"mode": "offline", "options": {"route": "relay", "bandwidth_mib_s": 8}}
+OTHER_POOL = {"mode": "storage", "options": {"target_pool": "shared", "bandwidth_mib_s": 2}}
 
 ARRIVED = ("succeeded@beta",)
 STAYED = ("failed@alpha",)
@@ -66,7 +67,7 @@ WORKER_DIES = [
     *rows(2, programs.WORKER, {at.VOLUMES: ARRIVED, at.DISKS: ARRIVED}, guest="db2"),
     *rows(2, programs.WORKER, {at.CLEAN_UP: ARRIVED, at.CLEANED: ARRIVED}, guest="db2", wish=CRAWL_AND_REMOVE),
     *rows(2, programs.ONE_OF_TWO, {at.MEMORY: ARRIVED}, says=("adopted",)),
-    *rows(2, programs.FROZEN_WORKER, {at.MEMORY: ARRIVED, at.VOLUMES: EITHER}, guest="db2"),
+    *rows(2, programs.FROZEN_WORKER, {at.DISKS: ARRIVED, at.VOLUMES: EITHER}, guest="db2"),
     *rows(32, programs.WORKER, {at.INTENT: EITHER}, guest="db2"),
     *rows(33, programs.WORKER, {at.SUCCESS: ARRIVED}, guest="db2"),
 ]
@@ -168,6 +169,12 @@ RELAY = [
     *rows(18, hosts.CUT_DESTINATION, {at.RELAY_DISKS: EITHER}, guest="db2", wish=THROUGH_WORKER),
     *rows(41, people.CANCEL, {at.RELAY_DISKS: CANCELLED, at.RELAY_RESTORE: ARRIVED}, guest="db2", wish=THROUGH_WORKER),
 ]
+STORAGE_ONLY = [
+    *rows(2, programs.WORKER, {at.DISKS: ("succeeded@alpha",)}, guest="db2", wish=OTHER_POOL),
+    *rows(4, hosts.KILL_SOURCE, {at.DISKS: ("succeeded@alpha", "failed@alpha")}, guest="db2", wish=OTHER_POOL),
+    *rows(12, hosts.QEMU_SOURCE, {at.DISKS: OFF}, guest="db2", wish=OTHER_POOL),
+    *rows(41, people.CANCEL, {at.DISKS: CANCELLED}, guest="db2", wish=OTHER_POOL),
+]
 
 #: In this order, so that Drover changes its database once.
 ROWS = [
@@ -182,5 +189,6 @@ ROWS = [
     *OFFLINE,
     *COLD,
     *RELAY,
+    *STORAGE_ONLY,
     *POSTGRES,
 ]

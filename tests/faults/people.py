@@ -46,7 +46,7 @@ TWO_OPERATORS = Fault("three operators ask for it in the same moment", _two_oper
 def _web_dies_while_asked(scene: Scene) -> None:
     """The answer is lost; the same wish with the same key is asked again."""
     key = {"Idempotency_Key": f"faults-{scene.guest}-{id(scene)}"}
-    document = scene.drover.wish_document(scene.guest, DESTINATION, **scene.wish)
+    document = scene.document()
 
     def ask() -> Any:
         try:
