@@ -73,8 +73,10 @@ def _before_confirm(scene: Scene) -> None:
     """The guest runs at the destination; the source's libvirtd waits in its hook after it ended its own QEMU."""
     scene.lab.hold(SOURCE, at="stopped")
     scene.begin()
-    scene.hurry()
-    scene.lab.wait_held(SOURCE, 60)
+    deadline = time.monotonic() + 60
+    while not scene.lab.is_held(SOURCE):
+        assert time.monotonic() < deadline, f"the source never came to its end\n{scene.drover.told(scene.job)}"
+        scene.hurry()
 
 
 def _post_copy(scene: Scene) -> None:
