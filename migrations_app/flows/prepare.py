@@ -282,6 +282,8 @@ def remove_volumes(errand: Errand) -> list[str]:
     if not errand.migration.artefacts:
         return []
     used = {disk.source for guest in errand.destination.guests() for disk in guest.disks}
+    # A worker that slept while another began afresh would remove what that one is filling now.
+    errand.pen.prove()
     left: list[str] = []
     for artefact in errand.migration.artefacts:
         if artefact["path"] in used:
