@@ -220,6 +220,8 @@ class JobSample:
     memory_rate_bytes_s: int = 0
     memory_dirty_rate_pages_s: int = 0
     memory_page_size: int = 4096
+    #: Pages that were empty: they cost next to nothing to send.
+    memory_constant_pages: int = 0
     iteration: int = 0
     disk_total_bytes: int = 0
     disk_processed_bytes: int = 0
