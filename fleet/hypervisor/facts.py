@@ -188,6 +188,15 @@ class GuestStatistics:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DirtyRate:
+    """A finished measurement of how much memory a guest writes anew, each page counted once within `seconds`."""
+
+    uuid: str
+    seconds: int
+    bytes_s: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VolumeFacts:
     """A storage volume."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fleet.hypervisor.facts import (
+    DirtyRate,
     GuestEvent,
     GuestFacts,
     GuestGlimpse,
@@ -74,6 +75,15 @@ class Steering(Protocol):
 
 class Gauging(Protocol):
     """Measurements that cost the guest or the host something: dirty rate, migration abilities."""
+
+    def start_dirty_rate(self, uuid: str, seconds: int) -> None:
+        """Begin to measure how much memory a running guest writes anew; it goes on by itself.
+
+        QEMU samples pages, which costs the guest nothing. Raises JobBusy for a guest with a job.
+        """
+
+    def dirty_rates(self, uuids: Sequence[str]) -> tuple[DirtyRate, ...]:
+        """The last finished measurement of each of these guests that runs here and has one, in one round trip more."""
 
 
 class Witnessing(Protocol):
