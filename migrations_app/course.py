@@ -10,6 +10,10 @@ from fleet.hypervisor.facts import JobSample
 WINDOW_MS = 4000
 #: A pass shorter than this tells too little about how the guest writes.
 SHORTEST_PASS_MS = 200
+#: What QEMU leaves for the pause when it asks for written pages is what it sends in about this time.
+USUAL_PAUSE_S = 0.3
+#: Passes whose lengths differ by no more than this factor are averaged.
+ALIKE = 2.0
 #: Stretches of writing that are remembered.
 MOST_STRETCHES = 6
 
@@ -25,6 +29,8 @@ class Course:
     #: (elapsed_ms, bytes) of the last seconds.
     memory: tuple[tuple[int, int], ...] = ()
     disks: tuple[tuple[int, int], ...] = ()
+    #: The most that was ever left at the beginning of a pass but the first: the set that the guest writes, at least.
+    set_bytes: int = 0
     #: (seconds, bytes) that the guest wrote anew within passes that are over.
     writes: tuple[tuple[float, float], ...] = ()
 
@@ -60,15 +66,30 @@ def follow(course: Course, sample: JobSample) -> Course:
 
 
 def _next_pass(course: Course, before: JobSample, sample: JobSample) -> Course:
-    """What is left now, but for what was left before, was written during the pass."""
+    """What is left now, but for what is left of the pass before, was written during it."""
     lasted_ms = sample.elapsed_ms - course.pass_began_ms
     sent = sample.memory_processed_bytes - before.memory_processed_bytes
-    written = sample.memory_remaining_bytes - max(before.memory_remaining_bytes - sent, 0)
-    course = replace(course, pass_began_ms=sample.elapsed_ms)
+    written = float(sample.memory_remaining_bytes - before.memory_remaining_bytes + sent)
+    set_bytes = max(course.set_bytes, sample.memory_remaining_bytes)
+    if before.iteration > 1 and set_bytes:
+        # Pages that waited still and were written again are not counted twice by QEMU, yet the guest wrote them.
+        waiting = min(before.memory_remaining_bytes, course.rate_bytes_s * USUAL_PAUSE_S, set_bytes / 2)
+        written /= 1 - waiting / set_bytes
+    course = replace(course, pass_began_ms=sample.elapsed_ms, set_bytes=set_bytes)
     if lasted_ms < SHORTEST_PASS_MS or written < 0:
         return course
-    stretch = (lasted_ms / 1000, float(written))
-    return replace(course, writes=(*course.writes, stretch)[-MOST_STRETCHES:])
+    stretch = (lasted_ms / 1000, written)
+    return replace(course, writes=_remembered(course.writes, stretch)[-MOST_STRETCHES:])
+
+
+def _remembered(
+    known: tuple[tuple[float, float], ...], stretch: tuple[float, float]
+) -> tuple[tuple[float, float], ...]:
+    """Passes of about the same length in a row are one measurement: we look at them a moment too late or early."""
+    if not known or not 1 / ALIKE < known[-1][0] / stretch[0] < ALIKE:
+        return (*known, stretch)
+    before = known[-1]
+    return (*known[:-1], ((before[0] + stretch[0]) / 2, (before[1] + stretch[1]) / 2))
 
 
 def _window(seen: tuple[tuple[int, int], ...], at_ms: int, size: int) -> tuple[tuple[int, int], ...]:

@@ -17,7 +17,7 @@ STANDSTILL = 0.97
 #: A curve whose last stretch rises by less than this part has come to its end.
 FLAT = 0.25
 #: Passes after which nobody believes in an end any more.
-MOST_PASSES = 100
+MOST_PASSES = 30
 #: QEMU's auto-converge: the first step, the next ones, and the most, in percent of the CPUs' time.
 THROTTLE_FIRST, THROTTLE_STEP, THROTTLE_MOST = 20, 10, 99
 #: It judges at most once in so many seconds, and slows down when so much of what was sent was written again, twice.
@@ -51,7 +51,8 @@ class Writing:
         """Where the curve ends: the set that is written again and again; endless where it still rises."""
         if len(self.points) < 2 or self.points[-1][1] - self.points[-2][1] > FLAT * self.points[-1][1]:
             return math.inf
-        return self.points[-1][1]
+        # A guest that wrote nothing while it was measured has shown no set.
+        return self.points[-1][1] or math.inf
 
 
 def writing(points: Iterable[tuple[float, float]]) -> Writing:
