@@ -26,6 +26,8 @@ class Course:
     #: When the running memory pass began and how long it has run, by libvirt's clock.
     pass_began_ms: int = 0
     pass_s: float = 0.0
+    #: When the first byte of memory can have been sent.
+    memory_began_ms: int = 0
     #: (elapsed_ms, bytes) of the last seconds.
     memory: tuple[tuple[int, int], ...] = ()
     disks: tuple[tuple[int, int], ...] = ()
@@ -59,7 +61,8 @@ def follow(course: Course, sample: JobSample) -> Course:
     course = replace(course, memory=_window(course.memory, sample.elapsed_ms, sample.memory_processed_bytes))
     if before is None or not before.memory_total_bytes:
         began_ms = course.pass_began_ms or sample.elapsed_ms
-        return replace(course, pass_began_ms=began_ms, pass_s=(sample.elapsed_ms - began_ms) / 1000)
+        pass_s = (sample.elapsed_ms - began_ms) / 1000
+        return replace(course, pass_began_ms=began_ms, memory_began_ms=began_ms, pass_s=pass_s)
     if sample.iteration > before.iteration:
         course = _next_pass(course, before, sample)
     return replace(course, pass_s=(sample.elapsed_ms - course.pass_began_ms) / 1000)

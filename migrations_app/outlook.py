@@ -66,6 +66,24 @@ class Outlook:
         return asdict(self) | {"remedies": list(self.remedies)}
 
 
+def words(found: Outlook) -> str:
+    """The outlook as a sentence; pages that know the reader's clock say the time of day instead."""
+    if found.text_code == "not_converging":
+        writes, carries = _mib_s(found.writes_bytes_s), _mib_s(found.carries_bytes_s)
+        end = f" It is given up in {found.eta_s:.0f} s." if found.eta_s is not None else ""
+        return f"Will not converge: the guest writes {writes}, {carries} are carried.{end}"
+    if found.eta_s is None:
+        return ""
+    pause = f" with a pause of about {found.pause_ms} ms" if found.pause_ms is not None else ""
+    throttled = ", with the guest slowed down" if found.text_code == "throttled" else ""
+    late = " That is longer than it may take, so it will be given up." if found.text_code == "too_late" else ""
+    return f"Done in about {found.eta_s:.0f} s{pause}{throttled}.{late}"
+
+
+def _mib_s(bytes_s: int | None) -> str:
+    return "nobody knows how much" if bytes_s is None else f"{bytes_s / MIB:.0f} MiB/s"
+
+
 def look(course: Course, sample: JobSample, means: Means, *, since_start_s: float, post_copy: bool = False) -> Outlook:
     """The outlook at this sample, which `course` has followed already."""
     rate = course.rate_bytes_s or _expected_rate(means)

@@ -54,6 +54,9 @@ class Forecast:
     fixed_s: float = HANDSHAKE_S
     copying_s: float = 0.0
     rate_mib_s: float = 0.0
+    #: What was taken for the part of the memory that is not empty, and for the hand-over within the pause.
+    memory_share: float = 1.0
+    hand_over_ms: float = SWITCH_OVER_MS
     #: The earlier moves it builds on, and what they had in common with this one.
     moves: int = 0
     basis: str = ""
@@ -86,8 +89,9 @@ def forecast(
     if not writes:
         writes = known.writes if dirty_mib_s is None else ((1.0, dirty_mib_s * MIB),)
     link = precopy.Link(bytes_s=rate * MIB, unlimited_bytes_s=unlimited * MIB)
+    to_send = _to_send(memory_mib, used_mib, known)
     memory = precopy.copy(
-        left_bytes=_to_send(memory_mib, used_mib, known) * MIB,
+        left_bytes=to_send * MIB,
         link=link,
         writes=precopy.writing(writes),
         max_pause_s=max_pause_ms / 1000,
@@ -109,6 +113,8 @@ def forecast(
         fixed_s=round(fixed_s, 3),
         copying_s=round(copying_s, 3),
         rate_mib_s=round(rate, 2),
+        memory_share=round(to_send / memory_mib, 3) if memory_mib else 1.0,
+        hand_over_ms=round(1000 * _hand_over_s(known), 1),
         moves=known.moves,
         basis=known.basis,
     )

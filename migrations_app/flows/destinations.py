@@ -7,7 +7,9 @@ from typing import Any
 
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
-from migrations_app.flows import situations
+from migrations_app import terms
+from migrations_app.flows import foresight, situations
+from migrations_app.history import Past
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
 
@@ -52,7 +54,7 @@ class Destination:
 def destinations(
     *, guest: Guest, storage: str = "auto", options: Options | None = None, only: Host | None = None
 ) -> list[Destination]:
-    """All other hosts (or that one), the best allowed one first; four queries however many hosts there are.
+    """All other hosts (or that one), the best allowed one first; five queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
@@ -62,12 +64,22 @@ def destinations(
     hosts = list(rows.filter(pk=only.pk) if only else rows)
     reserved = situations.reserved_mib(host.id for host in hosts)
     links = situations.links_from(source)
-    found = [_candidate(guest, source, host, storage, options, reserved.get(host.id, 0), links) for host in hosts]
+    expecting = _Expecting(terms.resolve(options, terms.Terms()), links, foresight.past_moves(guest))
+    found = [_candidate(guest, source, host, storage, options, reserved.get(host.id, 0), expecting) for host in hosts]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
 
 
+@dataclass(frozen=True, slots=True)
+class _Expecting:
+    """What forecasts for all candidates share."""
+
+    terms: terms.Terms
+    links: dict[Any, float]
+    moves: list[Past]
+
+
 def _candidate(
-    guest: Guest, source: Host, host: Host, storage: str, options: Options, reserved: int, links: dict[Any, float]
+    guest: Guest, source: Host, host: Host, storage: str, options: Options, reserved: int, expecting: _Expecting
 ) -> Destination:
     findings = situations.check(
         guest=guest, source=source, destination=host, storage=storage, options=options, reserved=reserved
@@ -76,5 +88,5 @@ def _candidate(
         host=host,
         score=situations.rate(guest, source, host, findings, reserved),
         findings=findings,
-        forecast=situations.foresee(guest, host, findings, options, links),
+        forecast=situations.foresee(guest, source, host, findings, expecting.terms, expecting.links, expecting.moves),
     )

@@ -19,7 +19,7 @@ from fleet.jobs import lifecycle, live
 from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
-from migrations_app.flows import clean_up
+from migrations_app.flows import clean_up, reckoning
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.receipt import receipt
 from migrations_app.flows.transfer import Course
@@ -84,6 +84,8 @@ def _arrived(errand: Errand, course: Course, answers: Answers) -> None:
                 live.guest_changed(errand.migration.guest_id)
             live.host_changed(errand.destination_row.pk)
             live.host_changed(errand.source_row.pk)
+    if done:
+        reckoning.record(errand, numbers, proof)
 
 
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:

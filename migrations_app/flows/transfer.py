@@ -20,6 +20,7 @@ from fleet.models import JobCommand, JobEvent
 from fleet.states import StepState
 from migrations_app import measures, steps
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.foresight import Foresight
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class _Watch:
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
         self.next_pass, self.throttle = 2, 0
+        self.foresight = Foresight(errand)
         if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
 
@@ -174,12 +176,13 @@ class _Watch:
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
         self._narrate(sample)
-        return measures.measure(
+        progress = measures.measure(
             sample,
             before=self.errand.pen.job.progress,
             heard_at=rfc3339(timezone.now()) or "",
             expected_memory_bytes=self.errand.migration.memory_mib << 20,
         )
+        return progress | self.foresight.take(sample, progress, stopped=stage == steps.SWITCH_OVER)
 
     def _narrate(self, sample: JobSample) -> None:
         """The log tells passes 2, 4, 8 ... and every step of throttling: enough to follow, little to read."""

@@ -93,6 +93,8 @@ def test_a_forecast_becomes_the_document_of_the_api() -> None:
         "fixed_s": 1.5,
         "copying_s": 10.0,
         "rate_mib_s": 100.0,
+        "memory_share": 1.0,
+        "hand_over_ms": 50.0,
         "moves": 0,
         "basis": "",
     }
