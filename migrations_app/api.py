@@ -28,6 +28,7 @@ from fleet.jobs.visibility import visible_jobs
 from fleet.models import Guest, Host, Job
 from fleet.refusals import Refused
 from fleet.states import FINISHED, JobState, choices
+from migrations_app import xml_difference
 from migrations_app.api_bodies import (
     DestinationSerializer,
     DryRunSerializer,
@@ -37,8 +38,9 @@ from migrations_app.api_bodies import (
     MigrationSerializer,
 )
 from migrations_app.flows.destinations import Destination, destinations
-from migrations_app.flows.submit import STORAGES, Submission, submit
+from migrations_app.flows.submit import Submission, submit
 from migrations_app.models import Migration
+from migrations_app.modes import MODES, STORAGES
 
 #: Printable ASCII, short enough for the number that a list of moves adds.
 _KEY = re.compile(r"[\x21-\x7e]{1,190}")
@@ -48,6 +50,7 @@ _IDEMPOTENCY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="Sending the same key and body again gives the same job, with `Idempotent-Replayed: true`.",
 )
+_MODE = OpenApiParameter("mode", str, enum=MODES, description="How it would be moved.")
 _STORAGE = OpenApiParameter("storage", str, enum=STORAGES, description="What would be done with its disks.")
 
 
@@ -98,6 +101,7 @@ class Migrations(Listed):
             },
             "mode": row.mode,
             "storage": row.storage,
+            "map": row.map_rules.get("name", ""),
             "options": row.options,
             "receipt": row.receipt,
             "created_at": rfc3339(row.job.created_at),
@@ -137,14 +141,22 @@ class Migrations(Listed):
             if not refusal.checks:
                 raise
             return self._blocked(wish, refusal)
-        return _verdict(found, found.destination)
+        return _verdict(found, found.destination, found.xml_difference)
 
     def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
         if not wish.get("destination"):
-            return {"allowed": False, "destination": None, "storage": None, "checks": refusal.checks, "forecast": None}
+            nothing: dict[str, Any] = {
+                "destination": None,
+                "storage": None,
+                "map": "",
+                "forecast": None,
+                "xml_difference": [],
+            }
+            return {"allowed": False, "checks": refusal.checks, **nothing}
         guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
-        found = destinations(guest=guest, storage=wish["storage"], options=wish.get("options"))
-        return _verdict(next(one for one in found if one.host == host), host)
+        found = destinations(guest=guest, mode=wish["mode"], storage=wish["storage"], options=wish.get("options"))
+        one = next(one for one in found if one.host == host)
+        return _verdict(one, host, xml_difference.planned(guest.guest_facts().xml, one.findings))
 
     def _submit(self, wish: dict[str, Any], *, key: str = "", dry_run: bool = False, at: str = "") -> Submission:
         guest = lookups.guest(self.principal, wish["guest"], field=f"{at}guest")
@@ -200,11 +212,11 @@ class Destinations(Endpoint):
     """Where a guest may go."""
 
     serializer_class = DestinationSerializer
-    parameters = {"read": frozenset({"storage", "limit", "offset"})}
+    parameters = {"read": frozenset({"mode", "storage", "limit", "offset"})}
 
     @extend_schema(
         operation_id="guests_destinations",
-        parameters=[_STORAGE],
+        parameters=[_MODE, _STORAGE],
         responses={200: DestinationSerializer(many=True), **problems(404, 422)},
     )
     def read(self, request: Request, pk: Any = None) -> Response:
@@ -213,15 +225,20 @@ class Destinations(Endpoint):
         guest = guests.filter(pk=pk).first()
         if guest is None:
             raise NotFound
-        storage = request.query_params.get("storage", "auto")
-        if storage not in STORAGES:
-            raise parameters.bad_parameter("storage", f"storage is '{storage}'; write {', '.join(STORAGES)}.")
-        found = destinations(guest=guest, storage=storage)
+        mode, storage = (_word(request, name, known) for name, known in (("mode", MODES), ("storage", STORAGES)))
+        found = destinations(guest=guest, mode=mode, storage=storage)
         return self.page_of([one for one in found if self.principal.sees_site(one.host.site_id)])
 
     def document(self, row: Destination) -> dict[str, Any]:
         """A candidate."""
         return row.document()
+
+
+def _word(request: Request, name: str, known: tuple[str, ...]) -> str:
+    word = request.query_params.get(name, "auto")
+    if word not in known:
+        raise parameters.bad_parameter(name, f"{name} is '{word}'; write {', '.join(known)}.")
+    return word
 
 
 def _key(request: Request) -> str:
@@ -243,11 +260,13 @@ def _refuse_other_length(principal: Principal, key: str, count: int) -> None:
         )
 
 
-def _verdict(found: Submission | Destination, host: Host) -> dict[str, Any]:
+def _verdict(found: Submission | Destination, host: Host, difference: list[str]) -> dict[str, Any]:
     return {
         "allowed": found.allowed if isinstance(found, Destination) else True,
         "destination": {"id": str(host.pk), "name": host.name},
         "storage": found.storage,
+        "map": found.rules.name if isinstance(found, Destination) else found.map,
         "checks": found.checks,
         "forecast": found.forecast.document() if found.forecast else None,
+        "xml_difference": difference,
     }

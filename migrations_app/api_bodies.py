@@ -13,7 +13,7 @@ from fleet.api.strict import Body
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Refused
 from fleet.states import JobState
-from migrations_app import options
+from migrations_app import modes, options
 from migrations_app.models import Migration
 from migrations_app.options import Options
 
@@ -58,8 +58,8 @@ class MigrationBody(Body):
     destination = serializers.CharField(
         required=False, allow_null=True, help_text="A host's id or name; left out: the best one."
     )
-    mode = serializers.ChoiceField(["auto", "live", "offline", "cold"], default="auto")
-    storage = serializers.ChoiceField(["auto", "none", "copy", "copy_incremental"], default="auto")
+    mode = serializers.ChoiceField(modes.MODES, default="auto")
+    storage = serializers.ChoiceField(modes.STORAGES, default="auto")
     options = OptionsField(required=False)
 
 
@@ -82,6 +82,7 @@ class MigrationSerializer(serializers.Serializer[Any]):
     destination = FormerReference()
     mode = serializers.ChoiceField(Migration.Mode.choices)
     storage = serializers.ChoiceField(Migration.Storage.choices)
+    map = serializers.CharField(help_text="The map it was decided with, by name; empty: none.")
     options = serializers.DictField()
     receipt = serializers.DictField(help_text="The proof of what happened; empty until the end.")
     created_at = serializers.DateTimeField()
@@ -103,8 +104,12 @@ class DryRunSerializer(serializers.Serializer[Any]):
     allowed = serializers.BooleanField()
     destination = Reference(allow_null=True)
     storage = serializers.CharField(allow_null=True)
+    map = serializers.CharField(help_text="The map that holds, by name; empty: none.")
     checks = CheckSerializer(many=True)
     forecast = ForecastSerializer(allow_null=True)
+    xml_difference = serializers.ListField(
+        child=serializers.CharField(), help_text="What changes in its definition, as lines of a diff; empty: nothing."
+    )
 
 
 class DestinationSerializer(serializers.Serializer[Any]):
@@ -112,8 +117,10 @@ class DestinationSerializer(serializers.Serializer[Any]):
 
     host = Reference()
     site = serializers.CharField(allow_null=True)
+    mode = serializers.ChoiceField(modes.MODES[1:], help_text="What the wished mode means for it as it stands.")
     allowed = serializers.BooleanField()
     score = serializers.FloatField(help_text="Greater is better.")
     storage = serializers.CharField()
+    map = serializers.CharField(help_text="The map that holds for a move there, by name; empty: none.")
     checks = CheckSerializer(many=True)
     forecast = ForecastSerializer()

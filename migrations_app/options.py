@@ -21,6 +21,8 @@ MAX_CONNECTIONS = 64
 ROUTES = ("", "direct", "relay")
 #: "none" says no to a policy that would compress.
 COMPRESSIONS = ("", "none", "xbzrle")
+#: Says no to the map that would hold by itself.
+NO_MAP = "none"
 #: What becomes of a medium that the destination does not see: "" refuses, "eject" leaves it behind, "copy" brings it.
 MEDIA = ("", "eject", "copy")
 
@@ -47,7 +49,7 @@ class Options:
     tls: bool | None = None
     #: Of ROUTES.
     route: str = ""
-    #: A stored map's name; "": none.
+    #: A stored map's name; "": the one between the two sites, if there is one; NO_MAP: none at all.
     map: str = ""
     #: The destination pool for copied disks; "": the pool with the same folder, else the same name.
     target_pool: str = ""

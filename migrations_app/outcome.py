@@ -59,8 +59,8 @@ def side(glimpse: GuestGlimpse | None) -> Side:
     return Side.OFF
 
 
-def decide(source: Side, destination: Side) -> Outcome:
-    """The meaning of both answers.
+def decide(source: Side, destination: Side, *, cold: bool = False) -> Outcome:
+    """The meaning of both answers; `cold`: the guest was off and shall be, so its definition tells where it is.
 
     A silent side always means unknown: a guest that runs here says nothing about what a silent host does.
     """
@@ -75,5 +75,12 @@ def decide(source: Side, destination: Side) -> Outcome:
     if source in gone and destination in alive:
         return Outcome.ARRIVED
     if source in gone and destination in gone:
-        return Outcome.OFF
+        return _by_definition(source, destination) if cold else Outcome.OFF
     return Outcome.MOVING
+
+
+def _by_definition(source: Side, destination: Side) -> Outcome:
+    """Of a guest that is off: its definition leaves the source last, so an old one at the destination says nothing."""
+    if source is Side.OFF:
+        return Outcome.STAYED
+    return Outcome.ARRIVED if destination is Side.OFF else Outcome.OFF

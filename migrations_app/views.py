@@ -16,6 +16,8 @@ from django.views.decorators.http import require_http_methods
 from fleet.models import Guest, Host
 from fleet.refusals import Busy, Forbidden, Refused
 from fleet.views.doors import Request, page, person
+from migrations_app import xml_difference
+from migrations_app.flows import map_changes
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.flows.submit import submit
 from migrations_app.forms import OptionsForm
@@ -81,6 +83,8 @@ def _show(
         "key": str(uuid.uuid4()),
         "refusal": refusal or why_none,
         "job_url": reverse("job", args=[refusal.job_id]) if isinstance(refusal, Busy) and refusal.job_id else "",
+        "maps": map_changes.visible(person(request)),
+        "difference": xml_difference.planned(guest.guest_facts().xml, pick.findings) if pick else [],
         "current": next(iter(guest.unfinished_jobs), None),
         "curl": _curl(request, guest, pick, storage, form),
     }

@@ -73,6 +73,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Jobs whose bell was rung; no worker hears it."""
     heard: list[Any] = []
     monkeypatch.setattr("fleet.tasks.run_job.delay", heard.append)
+    monkeypatch.setattr("migrations_app.tasks.attend_quarantine.delay", lambda _: None)
     return heard
 
 

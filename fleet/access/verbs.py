@@ -19,6 +19,8 @@ VERBS: dict[str, Verb] = {
     "fleet.view": Verb(Role.VIEWER, "Seeing the fleet"),
     "migration.submit": Verb(Role.OPERATOR, "Moving a guest"),
     "job.cancel": Verb(Role.OPERATOR, "Cancelling a job"),
+    "quarantine.restore": Verb(Role.OPERATOR, "Taking a disk out of quarantine"),
+    "quarantine.delete": Verb(Role.OPERATOR, "Deleting a quarantined disk"),
     "guest.change": Verb(Role.OPERATOR, "Changing a guest"),
     "host.refresh": Verb(Role.OPERATOR, "Refreshing a host"),
     "host.maintenance": Verb(Role.OPERATOR, "Changing a host's maintenance"),
@@ -26,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "host.change": Verb(Role.ADMIN, "Changing a host"),
     "host.remove": Verb(Role.ADMIN, "Removing a host"),
     "site.change": Verb(Role.ADMIN, "Changing sites and their links"),
+    "map.change": Verb(Role.ADMIN, "Changing maps"),
     "token.manage": Verb(Role.ADMIN, "Managing other people's tokens"),
     "audit.view": Verb(Role.ADMIN, "Reading the audit log"),
 }

@@ -22,7 +22,7 @@ from fleet.inventory import guests as flows
 from fleet.models import Guest
 from fleet.states import GuestState, choices
 
-_CONFIGURED = ("tags", "pinned")
+_CONFIGURED = ("tags", "pinned", "watch_address")
 
 
 class GuestBody(Body):
@@ -30,6 +30,11 @@ class GuestBody(Body):
 
     tags = Words(required=False)
     pinned = serializers.BooleanField(required=False, help_text="Plans and automatic choices never move it.")
+    watch_address = serializers.IPAddressField(
+        required=False,
+        allow_null=True,
+        help_text="Its silence during a move is measured there; null: as hosts know it.",
+    )
 
 
 class GuestFilters(Filters):
@@ -41,6 +46,7 @@ class GuestFilters(Filters):
     site = django_filters.CharFilter(field_name="host__site__slug")
     state = django_filters.ChoiceFilter(choices=choices(GuestState))
     pinned = django_filters.BooleanFilter()
+    runs_twice = django_filters.BooleanFilter(field_name="runs_twice_since", lookup_expr="isnull", exclude=True)
     tag = Tag()
 
 

@@ -142,6 +142,14 @@ class GuestSerializer(serializers.Serializer[Any]):
     interfaces = serializers.ListField(child=shape_of(facts.InterfaceFacts)())
     tags = serializers.ListField(child=serializers.CharField())
     pinned = serializers.BooleanField()
+    watch_address = serializers.CharField(
+        allow_null=True, help_text="Where it answers; its silence during a move is measured there."
+    )
+    runs_twice_on = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Hosts that run it at once: the alarm of alarms. Else empty.",
+    )
+    runs_twice_since = serializers.DateTimeField(allow_null=True)
     current_job = serializers.CharField(allow_null=True, help_text="The address of its unfinished job.")
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 

@@ -22,6 +22,10 @@ SOURCE_ATTRIBUTE = {
     "network": "name",
     "nvme": "namespace",
 }
+#: Files beside the disks that a guest needs to start.
+BOOT_FILES = ("os/kernel", "os/initrd", "os/dtb", "os/loader", "os/acpi/table", "os/nvram")
+#: Addresses that every host has: a console may go on listening there.
+_EVERYWHERE = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})  # noqa: S104 - read, never bound
 _KIB_PER_UNIT = {"b": 1 / 1024, "bytes": 1 / 1024, "kb": 1000 / 1024, "k": 1, "kib": 1, "mb": 1e6 / 1024, "m": 1024}
 _KIB_PER_UNIT |= {
     "mib": 1024,
@@ -106,6 +110,8 @@ def guest_facts(
         interfaces=tuple(_interface(card, leases or {}) for card in root.iterfind("devices/interface")),
         devices=tuple(_devices(root)),
         boot_files=tuple(_boot_files(root)),
+        listens=_listens(root),
+        console_networks=tuple(each.get("network", "") for each in root.iterfind("devices/graphics/listen[@network]")),
         snapshots=snapshots,
         managed_save=managed_save,
         xml=xml,
@@ -136,7 +142,7 @@ def _disk(disk: Element, pools: Mapping[str, str], sizes: Mapping[str, tuple[int
     where = _source_text(kind, source)
     pool, volume = _pool_of(kind, where, source, pools)
     capacity, allocation = sizes.get(name, (0, 0))
-    store = disk.find("backingStore")
+    backing, *deeper = _chain(disk) or [""]
     return DiskFacts(
         target=name,
         bus=target.get("bus", "") if target is not None else "",
@@ -151,9 +157,20 @@ def _disk(disk: Element, pools: Mapping[str, str], sizes: Mapping[str, tuple[int
         readonly=disk.find("readonly") is not None,
         shareable=disk.find("shareable") is not None,
         cache=driver.get("cache", "") if driver is not None else "",
-        backing=_source_text(store.get("type", ""), store.find("source")) if store is not None else "",
+        backing=backing,
+        deeper=tuple(deeper),
         serial=_text(disk, "serial"),
     )
+
+
+def _chain(disk: Element) -> list[str]:
+    """The files under a disk, from top to bottom."""
+    found: list[str] = []
+    store = disk.find("backingStore")
+    while store is not None and store.find("source") is not None:
+        found.append(_source_text(store.get("type", ""), store.find("source")))
+        store = store.find("backingStore")
+    return found
 
 
 def _source_text(kind: str, source: Element | None) -> str:
@@ -218,7 +235,22 @@ def _device_name(device: Element) -> str:
 
 
 def _boot_files(root: Element) -> Iterator[str]:
-    for path in ("os/kernel", "os/initrd", "os/dtb", "os/loader", "os/acpi/table"):
+    for path in BOOT_FILES:
         text = _text(root, path)
-        if text.startswith("/"):
+        if text.startswith("/") and path != "os/nvram":
             yield text
+
+
+def listens_on_its_own(address: str) -> bool:
+    """Whether a console's address is one of its host alone."""
+    return address not in _EVERYWHERE
+
+
+def _listens(root: Element) -> tuple[str, ...]:
+    """Addresses of the host alone that consoles listen on; one on a network of libvirt's gets its address from that."""
+    found: list[str] = []
+    for graphics in root.iterfind("devices/graphics"):
+        listens = graphics.findall("listen")
+        if not any(listen.get("network") for listen in listens):
+            found += [graphics.get("listen", ""), *(listen.get("address", "") for listen in listens)]
+    return tuple(dict.fromkeys(address for address in found if listens_on_its_own(address)))

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fleet.hypervisor.errors import HostUnreachable
-from fleet.hypervisor.facts import HostAddress, VolumeFacts
+from fleet.hypervisor.facts import GuestFacts, HostAddress, VolumeFacts
 from fleet.hypervisor.fake_host import FakeHost
 from fleet.hypervisor.fake_migration import FakeMigration
-from fleet.hypervisor.interface import MigrationOrder
+from fleet.hypervisor.interface import AgentWord, MigrationOrder
 
 #: Names in here become the same UUIDs in every run.
 SEED = uuids.UUID("d40e0000-0000-4000-8000-000000000000")
@@ -32,7 +32,11 @@ class FakeFolder:
     path: str
     capacity_bytes: int
     volumes: dict[str, VolumeFacts] = field(default_factory=dict)
+    #: What the volumes hold, of those whose content matters.
+    data: dict[str, bytearray] = field(default_factory=dict)
     markers: set[str] = field(default_factory=set)
+    #: Texts of the notes among the volumes, by name.
+    notes: dict[str, str] = field(default_factory=dict)
     #: Makes the next volume or copy fail with NoSpace.
     full: bool = False
 
@@ -44,7 +48,12 @@ class FakeFleet:
         self.lock = threading.Condition(threading.RLock())
         self.hosts: dict[str, FakeHost] = {}
         self.migrations: list[FakeMigration] = []
+        #: Saved guests by what their image holds.
+        self.images: dict[bytes, GuestFacts] = {}
         self.held = False
+        #: What guests' agents say and which addresses their neighbours know, by guest UUID.
+        self.agents: dict[str, AgentWord] = {}
+        self.neighbours: dict[str, tuple[str, ...]] = {}
         #: How long a call that was told to hang really waits before it is given up.
         self.deadline_s = 0.2
 

@@ -195,14 +195,17 @@ class FakeHost(FakeCarrying, FakeMirroring, FakeSteering, FakeGauging, FakeWitne
 
         return self._do("volume", look)
 
-    def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
-        return self._do("create_volume", lambda: self._create(pool, name, capacity_bytes, format))
+    def create_volume(
+        self, *, pool: str, name: str, capacity_bytes: int, format: str, backing: str = "", backing_format: str = ""
+    ) -> VolumeFacts:
+        return self._do("create_volume", lambda: self._create(pool, name, capacity_bytes, format, backing))
 
     def delete_volume(self, path: str) -> None:
         def remove() -> None:
             for folder, _ in self.pool_folders.values():
                 for name in [name for name, volume in folder.volumes.items() if volume.path == path]:
                     del folder.volumes[name]
+                    folder.data.pop(name, None)
 
         self._do("delete_volume", remove)
 
@@ -303,7 +306,7 @@ class FakeHost(FakeCarrying, FakeMirroring, FakeSteering, FakeGauging, FakeWitne
             markers=tuple(sorted(folder.markers)),
         )
 
-    def _create(self, pool: str, name: str, capacity_bytes: int, kind: str) -> VolumeFacts:
+    def _create(self, pool: str, name: str, capacity_bytes: int, kind: str, backing: str = "") -> VolumeFacts:
         folder = self._folder(pool)
         if name in folder.volumes:
             raise VolumeExists(f"{self.name}: volume '{name}' is in pool '{pool}' already", host=self.name)
@@ -311,7 +314,13 @@ class FakeHost(FakeCarrying, FakeMirroring, FakeSteering, FakeGauging, FakeWitne
             raise NoSpace(f"{self.name}: pool '{pool}' is full", host=self.name)
         path = f"{folder.path}/{name}"
         folder.volumes[name] = VolumeFacts(
-            path=path, pool=pool, name=name, format=kind, capacity_bytes=capacity_bytes, allocation_bytes=200_704
+            path=path,
+            pool=pool,
+            name=name,
+            format=kind,
+            capacity_bytes=capacity_bytes,
+            allocation_bytes=200_704,
+            backing=backing,
         )
         return folder.volumes[name]
 

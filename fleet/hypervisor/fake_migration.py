@@ -28,6 +28,8 @@ class FakeMigration:
         #: An abort then changes nothing any more: the guest is being handed over.
         self.abort_is_too_late = False
         self.finished = False
+        #: It stopped a running guest for the whole transfer.
+        self.suspends = False
         self.error: HypervisorError | None = None
 
     @property
@@ -44,8 +46,15 @@ class FakeMigration:
             raise JobBusy("another migration job is already running for the domain", host=self.source.name)
         if self.destination.faults_on("*"):
             raise HypervisorError(f"unable to connect to server at '{self.order.destination.address}'")
-        newcomer = dataclasses.replace(guest, state="paused", persistent=False)
-        self.destination.incoming(newcomer, self.order)
+        if self.order.definition_only and guest.state != "shutoff":
+            raise HypervisorError("Requested operation is not valid: domain is not shut off", host=self.source.name)
+        if not self.order.definition_only and guest.state == "shutoff":
+            raise HypervisorError("Requested operation is not valid: domain is not running", host=self.source.name)
+        state = "shutoff" if self.order.definition_only else "paused"
+        self.destination.incoming(dataclasses.replace(guest, state=state, persistent=False), self.order)
+        self.suspends = not self.order.live and guest.state == "running"
+        if self.suspends:
+            self.source.set_state(self.uuid, "paused", reason="migration")
 
     # -- steps, called by the test ------------------------------------------------------------------------------------
 
@@ -163,6 +172,8 @@ class FakeMigration:
     def _hand_over(self, downtime_ms: int) -> None:
         with self.fleet.lock:
             guest = self.source.guest_rows[self.uuid]
+            if self.suspends:
+                guest = dataclasses.replace(guest, state="running")
             total = guest.memory_mib << 20
             done = dataclasses.replace(
                 self.sample,
@@ -183,6 +194,8 @@ class FakeMigration:
     def _give_back(self) -> None:
         with self.fleet.lock:
             self.destination.never_came(self.uuid)
+            if self.suspends and self.uuid in self.source.guest_rows:
+                self.source.set_state(self.uuid, "running", reason="migration_canceled")
 
     def _end(self, error: HypervisorError | None) -> None:
         with self.fleet.lock:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from fleet.hypervisor.facts import (
     DirtyRate,
+    FileUser,
     GuestEvent,
     GuestFacts,
     GuestGlimpse,
@@ -19,11 +21,12 @@ from fleet.hypervisor.facts import (
     PoolFacts,
     VolumeFacts,
 )
+from fleet.hypervisor.pieces import FileFacts, Piece
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MigrationOrder:
-    """Everything one peer-to-peer live migration needs; the edge turns it into libvirt flags and parameters."""
+    """Everything one peer-to-peer migration needs; the edge turns it into libvirt flags and parameters."""
 
     destination: HostAddress
     #: Disk targets ("vda") to copy; empty for shared storage.
@@ -32,8 +35,12 @@ class MigrationOrder:
     destination_xml: str = ""
     #: The same for the persistent definition.
     persistent_xml: str = ""
-    #: False pauses the guest for the whole transfer.
+    #: Copy only what lies over the disks' backing files, which both hosts share; for all of `copy_disks`.
+    incremental: bool = False
+    #: False pauses the guest while its memory is copied.
     live: bool = True
+    #: A guest that is shut off: its definition moves and nothing else.
+    definition_only: bool = False
     bandwidth_mib_s: int = 0
     max_downtime_ms: int = 0
     auto_converge: bool = False
@@ -64,9 +71,80 @@ class CpuVerdict:
 class Carrying(Protocol):
     """Save and restore, definitions, starting paused and raw volume data: what a move through the worker needs."""
 
+    def start_paused(self, uuid: str) -> None:
+        """Start a shut-off guest that executes nothing yet; one that is active already is left as it is."""
+
+    def resume(self, uuid: str) -> None:
+        """Let a paused guest run; one that runs is fine."""
+
+    def destroy(self, uuid: str) -> None:
+        """Switch it off at once; a guest that is off is fine. Raises GuestNotFound."""
+
+    def definition_xml(self, uuid: str) -> str:
+        """The persistent definition with its secrets: for handing over, never for storing or showing."""
+
+    def define(self, xml: str) -> None:
+        """Make or replace a guest's persistent definition; starts nothing."""
+
+    def undefine(self, uuid: str) -> None:
+        """Forget the definition; a host that does not know the guest is fine. A running guest goes on without one."""
+
+    def save(self, uuid: str, path: str) -> None:
+        """Write the guest's memory to a file of the host and switch it off; like `migrate` without a deadline.
+
+        An error is no proof of failure: look at the guest and at `image_xml`.
+        """
+
+    def image_xml(self, path: str) -> str:
+        """The description inside a saved image, secrets included; raises HypervisorError for one that is not whole."""
+
+    def restore(self, path: str, *, xml: str = "") -> None:
+        """Bring a saved guest back paused, described by `xml` or as it was; no deadline. The image stays."""
+
+    def file(self, path: str) -> FileFacts | None:
+        """A volume as the mere file it is, or None."""
+
+    def download(self, path: str, *, offset: int, length: int, at_most_bytes: int) -> Piece:
+        """What the file holds from `offset`, holes told apart; shorter than `length` once `at_most_bytes` are full.
+
+        `at_most_bytes` is a multiple of a block.
+        """
+
+    def upload(self, path: str, piece: Piece) -> None:
+        """Write a piece into a volume; returns when the host has it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockJob:
+    """A copy of a running guest's disk that is under way or keeps itself up to date."""
+
+    #: Where the copy goes.
+    path: str
+    done_bytes: int
+    total_bytes: int
+    #: The copy is whole and follows every write: it may become the disk.
+    ready: bool
+    #: It is becoming the disk, or being given up, right now.
+    ending: bool = False
+
 
 class Mirroring(Protocol):
     """Copies of a running guest's disk within one host."""
+
+    def block_copy(self, uuid: str, target: str, *, path: str, format: str, bandwidth_mib_s: int = 0) -> None:
+        """Begin to copy a disk into a file that is there already; returns at once. Raises JobBusy."""
+
+    def block_job(self, uuid: str, target: str) -> BlockJob | None:
+        """The disk's copy, or None when there is none."""
+
+    def set_block_bandwidth(self, uuid: str, target: str, mib_s: int) -> None:
+        """Limit the copy from now on; 0 is no limit."""
+
+    def block_pivot(self, uuid: str, target: str) -> None:
+        """Let the copy be the disk from now on; an error is no proof that it is not."""
+
+    def block_abort(self, uuid: str, target: str) -> None:
+        """Give the copy up, the disk stays what it was; none under way is fine."""
 
 
 class Steering(Protocol):
@@ -86,8 +164,43 @@ class Gauging(Protocol):
         """The last finished measurement of each of these guests that runs here and has one, in one round trip more."""
 
 
+class AgentWord(StrEnum):
+    """What a guest's agent says."""
+
+    #: The guest has no channel for one.
+    NONE = "none"
+    #: It has a channel, and nothing in the guest listens.
+    AWAY = "away"
+    #: Something listens and did not answer in time.
+    SILENT = "silent"
+    ANSWERS = "answers"
+
+
 class Witnessing(Protocol):
-    """What proves where a guest is: its agent, its addresses, who has its disks open."""
+    """What proves where a guest is: its agent, its addresses, who has its disks open; and notes beside files."""
+
+    def file_users(
+        self, paths: Collection[str], *, only_active: bool = False, volumes: bool = False
+    ) -> tuple[FileUser, ...]:
+        """Guests of this host whose disks are these files or are based on them; with `volumes`, volumes too.
+
+        A defined guest that is off tells only the uppermost file of each chain: `volumes` finds what lies below.
+        """
+
+    def own_files(self, uuid: str) -> tuple[str, ...]:
+        """Files that the guest alone may have open: uppermost layers of disks that it writes and shares with nobody.
+
+        Raises GuestNotFound.
+        """
+
+    def agent(self, uuid: str) -> AgentWord:
+        """Ask the guest's agent for a sign of life; takes libvirt's five seconds at most. Raises GuestNotFound."""
+
+    def addresses(self, uuid: str) -> tuple[str, ...]:
+        """IP addresses of a running guest, as this host's leases and neighbours tell them; never loopback."""
+
+    def place_note(self, *, pool: str, name: str, text: str) -> str:
+        """Put a small text file into a folder pool, or replace it; returns its path."""
 
 
 class Hypervisor(Carrying, Mirroring, Steering, Gauging, Witnessing, Protocol):
@@ -159,8 +272,10 @@ class Hypervisor(Carrying, Mirroring, Steering, Gauging, Witnessing, Protocol):
     def volume(self, path: str) -> VolumeFacts | None:
         """The volume with this path, or None."""
 
-    def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
-        """A thin volume; raises VolumeExists or NoSpace."""
+    def create_volume(
+        self, *, pool: str, name: str, capacity_bytes: int, format: str, backing: str = "", backing_format: str = ""
+    ) -> VolumeFacts:
+        """A thin volume, over the file `backing` where one is named; raises VolumeExists or NoSpace."""
 
     def delete_volume(self, path: str) -> None:
         """Remove a volume; one that is not there is fine."""

@@ -150,10 +150,18 @@ class LibvirtHost(LibvirtCarrying, LibvirtMirroring, LibvirtSteering, LibvirtGau
 
         return self._ask(look, slow=SLOW)
 
-    def create_volume(self, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
+    def create_volume(
+        self, *, pool: str, name: str, capacity_bytes: int, format: str, backing: str = "", backing_format: str = ""
+    ) -> VolumeFacts:
         return self._ask(
             lambda connection: storage.create(
-                connection, pool=pool, name=name, capacity_bytes=capacity_bytes, format=format
+                connection,
+                pool=pool,
+                name=name,
+                capacity_bytes=capacity_bytes,
+                format=format,
+                backing=backing,
+                backing_format=backing_format,
             ),
             slow=SLOW,
         )
@@ -218,9 +226,9 @@ class LibvirtHost(LibvirtCarrying, LibvirtMirroring, LibvirtSteering, LibvirtGau
 
 
 def _prepare(connection: libvirt.virConnect, uuid: str, order: MigrationOrder) -> libvirt.virDomain:
-    """The domain, with the downtime limit set: QEMU keeps it from before the start."""
+    """The domain, with the downtime limit set: QEMU keeps it from before the start. A suspended guest has no limit."""
     domain = connection.lookupByUUIDString(uuid)
-    if order.max_downtime_ms:
+    if order.max_downtime_ms and order.live:
         domain.migrateSetMaxDowntime(order.max_downtime_ms, 0)
     return domain
 

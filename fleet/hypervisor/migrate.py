@@ -25,7 +25,9 @@ class Flag(IntFlag):
     PERSIST_DEST = 8
     UNDEFINE_SOURCE = 16
     NON_SHARED_DISK = 64
+    NON_SHARED_INC = 128
     UNSAFE = 512
+    OFFLINE = 1024
     COMPRESSED = 2048
     ABORT_ON_ERROR = 4096
     AUTO_CONVERGE = 8192
@@ -36,10 +38,15 @@ class Flag(IntFlag):
 
 def flags(order: MigrationOrder) -> Flag:
     """What libvirt shall do."""
+    if order.definition_only:
+        # libvirt's "offline" is a shut-off guest's definition; it takes none of the flags about memory and disks.
+        return Flag.OFFLINE | Flag.PEER2PEER | Flag.PERSIST_DEST | Flag.UNDEFINE_SOURCE
     wanted = {
         Flag.LIVE: order.live,
         Flag.UNDEFINE_SOURCE: order.undefine_source,
-        Flag.NON_SHARED_DISK: bool(order.copy_disks),
+        # libvirt refuses both at once; a disk without a backing file is whole either way.
+        Flag.NON_SHARED_DISK: bool(order.copy_disks) and not order.incremental,
+        Flag.NON_SHARED_INC: bool(order.copy_disks) and order.incremental,
         Flag.UNSAFE: order.proven_shared,
         Flag.COMPRESSED: bool(order.compression),
         Flag.AUTO_CONVERGE: order.auto_converge,
@@ -57,6 +64,8 @@ def flags(order: MigrationOrder) -> Flag:
 def parameters(order: MigrationOrder) -> dict[str, Any]:
     """Typed parameters by libvirt's names; only those that say something."""
     destination = order.destination
+    if order.definition_only:
+        return {"destination_xml": order.persistent_xml} if order.persistent_xml else {}
     # Memory and disks go to one address on ports the destination picks, never where its own name points.
     chosen: dict[str, Any] = {"migrate_uri": uris.migrate_uri(destination)}
     if destination.migration_address and uris.is_ip_literal(destination.migration_address):

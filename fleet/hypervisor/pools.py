@@ -62,17 +62,40 @@ def volume_facts(xml: str, pool: str) -> VolumeFacts:
     )
 
 
-def new_volume_xml(*, name: str, capacity_bytes: int, format: str) -> str:
-    """A thin volume's description; raises HypervisorError for a name or format no guest of ours has."""
-    if not _VOLUME_NAME.fullmatch(name):
+def is_volume_name(name: str) -> bool:
+    """Whether Drover makes volumes of this name."""
+    return _VOLUME_NAME.fullmatch(name) is not None
+
+
+def changed_at(xml: str) -> str:
+    """When a volume's file was last written, in the host's own words; "" where libvirt does not tell."""
+    return _text(parse(xml), "target/timestamps/mtime")
+
+
+def new_volume_xml(*, name: str, capacity_bytes: int, format: str, backing: str = "", backing_format: str = "") -> str:
+    """A thin volume's description, over a backing file where one is named.
+
+    Raises HypervisorError for a name or format no guest of ours has.
+    """
+    if not is_volume_name(name):
         raise HypervisorError(f"'{name}' cannot be a volume's name: letters, digits and . _ + : @ = - only")
     if format not in _FORMATS:
         raise HypervisorError(f"Volumes are made as qcow2 or raw, not as '{format}'")
     compat = "<compat>1.1</compat>" if format == "qcow2" else ""
     return (
         f"<volume><name>{escape(name)}</name><capacity unit='bytes'>{capacity_bytes:d}</capacity>"
-        f"<allocation unit='bytes'>0</allocation><target><format type='{format}'/>{compat}</target></volume>"
+        f"<allocation unit='bytes'>0</allocation><target><format type='{format}'/>{compat}</target>"
+        f"{_backing_xml(format, backing, backing_format)}</volume>"
     )
+
+
+def _backing_xml(format: str, backing: str, backing_format: str) -> str:
+    if not backing:
+        return ""
+    # Important: a backing file without a named format would be probed, and a guest can write any header it likes.
+    if format != "qcow2" or backing_format not in _FORMATS:
+        raise HypervisorError(f"A {format} volume over a '{backing_format}' backing file is not made")
+    return f"<backingStore><path>{escape(backing)}</path><format type='{backing_format}'/></backingStore>"
 
 
 def _source(kind: str, source: Element | None) -> str:

@@ -45,9 +45,20 @@ def facts_of(volume: libvirt.virStorageVol) -> VolumeFacts:
     return pools.volume_facts(volume.XMLDesc(), volume.storagePoolLookupByVolume().name())
 
 
-def create(connection: libvirt.virConnect, *, pool: str, name: str, capacity_bytes: int, format: str) -> VolumeFacts:
+def create(
+    connection: libvirt.virConnect,
+    *,
+    pool: str,
+    name: str,
+    capacity_bytes: int,
+    format: str,
+    backing: str = "",
+    backing_format: str = "",
+) -> VolumeFacts:
     """A thin volume; libvirt refuses to overwrite one that it knows, so its folder is looked at first."""
-    xml = pools.new_volume_xml(name=name, capacity_bytes=capacity_bytes, format=format)
+    xml = pools.new_volume_xml(
+        name=name, capacity_bytes=capacity_bytes, format=format, backing=backing, backing_format=backing_format
+    )
     place = connection.storagePoolLookupByName(pool)
     with contextlib.suppress(libvirt.libvirtError):
         place.refresh()

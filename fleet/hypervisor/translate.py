@@ -25,9 +25,10 @@ _BY_CODE: dict[int, type[errors.HypervisorError]] = {
     68: errors.JobBusy,  # OPERATION_TIMEOUT: "cannot acquire state change lock (held by ...)"
     78: errors.Aborted,  # OPERATION_ABORTED
     79: errors.AccessDenied,  # AUTH_CANCELLED
-    83: errors.AccessDenied,  # AUTH_UNAVAILABLE
+    83: errors.JobBusy,  # BLOCK_COPY_ACTIVE
     88: errors.AccessDenied,  # ACCESS_DENIED
     90: errors.VolumeExists,  # STORAGE_VOL_EXIST
+    94: errors.AccessDenied,  # AUTH_UNAVAILABLE
 }
 
 _BY_TEXT: tuple[tuple[re.Pattern[str], type[errors.HypervisorError]], ...] = tuple(

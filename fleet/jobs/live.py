@@ -52,6 +52,11 @@ def guest_changed(guest_id: UUID | str) -> None:
     transaction.on_commit(partial(_send_guest, guest_id))
 
 
+def alarm_changed(guest_id: UUID | str) -> None:
+    """After this transaction, raise or take back the banner about this guest on every open page."""
+    transaction.on_commit(partial(_send_alarm, guest_id))
+
+
 def gone(kind: str, identifier: UUID | str) -> None:
     """After this transaction, tell the pages that a host or guest is no longer known."""
 
@@ -100,6 +105,18 @@ def _send_guest(guest_id: UUID | str) -> None:
     if guest is not None:
         site = guest.host.site_id if guest.host else None
         send_document("guest", guest_document(guest), [str(site)] if site else [])
+
+
+def _send_alarm(guest_id: UUID | str) -> None:
+    guest = Guest.objects.for_documents().filter(pk=guest_id).first()
+    if guest is None:
+        return
+    if guest.runs_twice_since is None:
+        publish("alarms", {"type": "gone", "topic": "alarms", "id": str(guest_id)})
+        return
+    places = Host.objects.filter(name__in=guest.runs_twice_on, site__isnull=False).values_list("site_id", flat=True)
+    sites = sorted({str(site) for site in places})
+    publish("alarms", {"type": "update", "topic": "alarms", "document": guest_document(guest), "sites": sites})
 
 
 class _Outlet:

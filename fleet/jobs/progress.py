@@ -137,6 +137,10 @@ class Reporter:
         """How far a step is."""
         return StepState(self._steps[name].state)
 
+    def waiting_steps(self) -> list[str]:
+        """The steps that have not begun, in order."""
+        return [step.name for step in self._steps.values() if step.state == StepState.WAITING]
+
     def _set(self, step: JobStep, state: StepState, detail: str) -> None:
         step.state, step.detail = state.value, detail
         now: dict[str, Any] = {"state": step.state, "detail": detail}

@@ -78,6 +78,7 @@ def change(request: Request, pk: UUID) -> HttpResponse:
             guest=found,
             tags=words(request.POST.get("tags", "")),
             pinned="pinned" in request.POST,
+            watch_address=request.POST.get("watch_address", ""),
         )
     return redirect("guest", pk)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
-from migrations_app import terms
-from migrations_app.flows import foresight, situations
-from migrations_app.history import Past
+from migrations_app import modes, terms
+from migrations_app.flows import maps, situations
+from migrations_app.flows.expectations import Expectations, past_moves
+from migrations_app.map_rules import MapRules
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
 
@@ -19,9 +20,13 @@ class Destination:
     """One candidate."""
 
     host: Host
+    #: "live", "offline" or "cold".
+    mode: str
     score: int
     findings: Findings
     forecast: Forecast
+    #: The map that holds for a move there.
+    rules: MapRules
 
     @property
     def allowed(self) -> bool:
@@ -35,7 +40,7 @@ class Destination:
 
     @property
     def storage(self) -> str:
-        """ "none" or "copy": what would happen to the disks."""
+        """ "none", "copy" or "copy_incremental": what would happen to the disks."""
         return self.findings.storage
 
     def document(self) -> dict[str, Any]:
@@ -43,50 +48,68 @@ class Destination:
         return {
             "host": {"id": str(self.host.id), "name": self.host.name},
             "site": self.host.site.slug if self.host.site else None,
+            "mode": self.mode,
             "allowed": self.allowed,
             "score": self.score,
             "storage": self.storage,
+            "map": self.rules.name,
             "checks": self.checks,
             "forecast": self.forecast.document(),
         }
 
 
 def destinations(
-    *, guest: Guest, storage: str = "auto", options: Options | None = None, only: Host | None = None
+    *,
+    guest: Guest,
+    mode: str = "auto",
+    storage: str = "auto",
+    options: Options | None = None,
+    only: Host | None = None,
 ) -> list[Destination]:
-    """All other hosts (or that one), the best allowed one first; five queries however many hosts there are.
+    """All other hosts (or that one), the best allowed one first; six queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
     options = options or Options()
+    mode = modes.resolve(mode, guest.state, options.route)
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
     reserved = situations.reserved_mib(host.id for host in hosts)
-    links = situations.links_from(source)
-    expecting = _Expecting(terms.resolve(options, terms.Terms()), links, foresight.past_moves(guest))
-    found = [_candidate(guest, source, host, storage, options, reserved.get(host.id, 0), expecting) for host in hosts]
+    held = terms.resolve(options, terms.Terms())
+    expecting = Expectations(guest, source, held, situations.links_from(source), past_moves(guest))
+    atlas = maps.atlas(source, options)
+    found = [
+        _candidate(expecting, host, mode, storage, options, reserved.get(host.id, 0), atlas.to(host)) for host in hosts
+    ]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
 
 
-@dataclass(frozen=True, slots=True)
-class _Expecting:
-    """What forecasts for all candidates share."""
-
-    terms: terms.Terms
-    links: dict[Any, float]
-    moves: list[Past]
-
-
 def _candidate(
-    guest: Guest, source: Host, host: Host, storage: str, options: Options, reserved: int, expecting: _Expecting
+    expecting: Expectations,
+    host: Host,
+    mode: str,
+    storage: str,
+    options: Options,
+    reserved: int,
+    rules: MapRules,
 ) -> Destination:
+    guest, source = expecting.guest, expecting.source
     findings = situations.check(
-        guest=guest, source=source, destination=host, storage=storage, options=options, reserved=reserved
+        guest=guest,
+        source=source,
+        destination=host,
+        mode=mode,
+        storage=storage,
+        options=options,
+        reserved=reserved,
+        rules=rules,
     )
     return Destination(
         host=host,
+        mode=mode,
         score=situations.rate(guest, source, host, findings, reserved),
         findings=findings,
-        forecast=situations.foresee(guest, source, host, findings, expecting.terms, expecting.links, expecting.moves),
+        forecast=expecting.of(host, findings, mode=mode),
+        rules=rules,
     )

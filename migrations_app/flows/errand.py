@@ -30,11 +30,13 @@ class Answers:
     destination: Side
     #: Why a silent host was silent, in words.
     silence: str = ""
+    #: The guest was off before the move.
+    cold: bool = False
 
     @property
     def outcome(self) -> Outcome:
         """The meaning of both."""
-        return outcome.decide(self.source, self.destination)
+        return outcome.decide(self.source, self.destination, cold=self.cold)
 
 
 class Errand:
@@ -76,6 +78,11 @@ class Errand:
         return connect.get(self.destination_row.where())
 
     @property
+    def cold(self) -> bool:
+        """Whether the guest was off before the move and shall be off after it."""
+        return self.migration.mode == Migration.Mode.COLD
+
+    @property
     def name(self) -> str:
         """The guest's name, as the job began."""
         return self.migration.job.subject_name
@@ -84,7 +91,7 @@ class Errand:
         """Ask both hosts for the guest; a host that does not answer is silent, not absent."""
         here, why_here = _look(self.source, self.uuid)
         there, why_there = _look(self.destination, self.uuid)
-        return Answers(source=here, destination=there, silence=why_here or why_there)
+        return Answers(source=here, destination=there, silence=why_here or why_there, cold=self.cold)
 
     def ask_until_settled(self, *, patience_s: float, pause_s: float = 0.1) -> Answers:
         """Ask again while the two answers are half-way, at most `patience_s` seconds."""

@@ -11,7 +11,7 @@ from fleet.hypervisor.errors import HostUnreachable, HypervisorError
 from fleet.hypervisor.interface import Hypervisor
 from migrations_app.flows.errand import Errand
 from migrations_app.preflight import Situation
-from migrations_app.preflight.storage import unsettled
+from migrations_app.preflight.sharing import unsettled
 
 
 def settled(errand: Errand, situation: Situation) -> Situation:

@@ -1,4 +1,4 @@
-"""The outlook of a running migration, and what earlier moves taught, out of the rows."""
+"""The outlook of a running migration, sample by sample."""
 
 from __future__ import annotations
 
@@ -7,50 +7,24 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from fleet.documents.times import rfc3339
 from fleet.hypervisor.facts import JobSample
-from fleet.models import Guest, JobEvent
+from fleet.models import JobEvent
 from fleet.planning.estimate import DEFAULT_LINK_MIB_S, MIB, SWITCH_OVER_MS, Experience
 from migrations_app import history, outlook
 from migrations_app.course import Course, follow
-from migrations_app.flows import situations
+from migrations_app.flows import expectations, situations
 from migrations_app.flows.errand import Errand
-from migrations_app.history import Past
-from migrations_app.models import ForecastError
 from migrations_app.outlook import Means, Outlook
 
-#: Moves that are read: those of the guest itself, and the newest of the fleet.
-NEWEST = 200
 #: How uncertain the time left is, as pages show it.
 EARLY, LATE = 0.85, 1.2
 #: What has to be done before the outlook is kept, to be held against the outcome.
 KEPT_AT_PERCENT = 30
 #: Looks in a row that see no end before the log says so.
 SURE_LOOKS = 4
-
-
-def past_moves(guest: Guest) -> list[Past]:
-    """What forecasts for this guest may learn from, the newest first; one query."""
-    columns = ("guest_id", "source_id", "destination_id", "copied_disks", "taught")
-    newest = ForecastError.objects.order_by("-at").values("pk")[:NEWEST]
-    rows = ForecastError.objects.filter(Q(guest=guest) | Q(pk__in=newest)).order_by("-at")
-    return [_past(*row) for row in rows.values_list(*columns)[:NEWEST]]
-
-
-def _past(guest: Any, source: Any, destination: Any, copied_disks: bool, taught: dict[str, Any]) -> Past:
-    writes = tuple((float(seconds), float(size)) for seconds, size in taught.get("writes", ()))
-    known = ("fixed_s", "rate_mib_s", "hand_over_ms", "memory_share", "correction")
-    return Past(
-        guest=str(guest),
-        source=str(source),
-        destination=str(destination),
-        copied_disks=copied_disks,
-        writes=writes,
-        **{name: taught.get(name) for name in known},
-    )
 
 
 class Foresight:
@@ -141,13 +115,13 @@ def _means(errand: Errand) -> tuple[Means, Experience]:
     known = Experience()
     if guest is not None:
         known = history.experience(
-            past_moves(guest),
+            expectations.past_moves(guest),
             guest=str(guest.pk),
             source=str(source.pk),
             destination=str(destination.pk),
             copies_disks=bool(migration.artefacts),
         )
-    carried = situations.carried_mib_s(source, destination, situations.links_from(source))
+    carried = expectations.carried_mib_s(source, destination, situations.links_from(source))
     link = carried or known.rate_mib_s or DEFAULT_LINK_MIB_S
     share = known.memory_share
     if share is None and guest is not None and guest.memory_used_mib and guest.memory_mib:
@@ -157,12 +131,12 @@ def _means(errand: Errand) -> tuple[Means, Experience]:
         may_throttle=terms.may_throttle,
         may_post_copy=terms.may_post_copy,
         max_duration_s=terms.max_duration_s,
-        limit_bytes_s=situations.limit_mib_s(terms, link) * MIB,
+        limit_bytes_s=expectations.limit_mib_s(terms, link) * MIB,
         link_bytes_s=link * MIB,
         hand_over_ms=SWITCH_OVER_MS if known.hand_over_ms is None else known.hand_over_ms,
         memory_bytes=migration.memory_mib * MIB,
         memory_share=share,
-        writes=(situations.measured_writes(guest) if guest else ()) or known.writes,
+        writes=(expectations.measured_writes(guest) if guest else ()) or known.writes,
     )
     return means, known
 

@@ -6,14 +6,15 @@ import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
-from fleet.hypervisor import destination_xml
 from fleet.hypervisor.errors import GuestNotFound, HypervisorError, VolumeExists
-from fleet.hypervisor.facts import GuestFacts, HostLoad, PoolFacts
-from fleet.hypervisor.interface import CpuVerdict, MigrationOrder
+from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
+from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app.flows import folders, situations
+from migrations_app import map_rules, modes, xml_difference
+from migrations_app.flows import folders, media, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
@@ -58,12 +59,7 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     """The same checks as at the start, on what the hosts say now; raises Refused or HypervisorError."""
     guest, pools_here = asking.here.result()
     there = asking.there.result()
-    if there.leftover in {GuestState.RUNNING, GuestState.PAUSED}:
-        raise Refused(
-            f"{errand.name} is {there.leftover} on {errand.destination_row.name} already.",
-            code="already_there",
-            remedy="Find out which copy is the right one before anything else; do not start either.",
-        )
+    _refuse_leftover(errand, there.leftover)
     verdict = there.cpu if there.cpu_asked == _cpu_of(guest) else errand.destination.compare_cpu(**_cpu_of(guest))
     source = situations.view(errand.source_row)
     destination_row = errand.destination_row
@@ -74,10 +70,14 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
         source=replace(source, pools=pools_here),
         destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
         options=errand.options,
+        mode=errand.migration.mode,
         storage=errand.migration.storage,
+        map=map_rules.load(errand.migration.map_rules),
         cpu_verdict=verdict,
+        disks_read=True,
     )
-    findings = survey(folders.settled(errand, situation))
+    situation = folders.settled(errand, situation)
+    findings = survey(replace(situation, media_there=media.present(errand, situation)))
     if not findings.allowed:
         blocking = findings.blocking()
         raise Refused(
@@ -89,16 +89,48 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     return guest, findings
 
 
+def _refuse_leftover(errand: Errand, state: str) -> None:
+    there = errand.destination_row.name
+    if state in {GuestState.RUNNING, GuestState.PAUSED}:
+        raise Refused(
+            f"{errand.name} is {state} on {there} already.",
+            code="already_there",
+            remedy="Find out which copy is the right one before anything else; do not start either.",
+        )
+    if state and errand.cold:
+        # Afterwards nobody could tell the old definition from the one that arrived.
+        raise Refused(
+            f"{errand.name} is defined on {there} already.",
+            code="already_there",
+            remedy=f"If that definition is of no use any more, remove it there: virsh undefine {errand.name}",
+        )
+
+
 def _ask_source(errand: Errand) -> tuple[GuestFacts, tuple[PoolFacts, ...]]:
     guest = errand.source.guest(errand.uuid)
     if guest is None:
         raise GuestNotFound(f"{errand.name} is not on {errand.source_row.name} any more", host=errand.source_row.name)
+    if guest.state in modes.OFF:
+        guest = replace(guest, disks=tuple(_with_header(errand.source, disk) for disk in guest.disks))
     return guest, errand.source_row.pool_facts()
+
+
+def _with_header(host: Hypervisor, disk: DiskFacts) -> DiskFacts:
+    """The disk with the files under it, as the headers of a guest's disks that is off tell."""
+    if disk.kind != "file" or disk.format != "qcow2" or not disk.source:
+        return disk
+    chain: list[str] = []
+    volume = host.volume(disk.source)
+    while volume is not None and volume.backing and volume.backing not in chain:
+        chain.append(volume.backing)
+        volume = host.volume(volume.backing)
+    backing, *deeper = chain or [""]
+    return replace(disk, backing=backing, deeper=tuple(deeper))
 
 
 def _ask_destination(errand: Errand) -> Reply:
     host = errand.destination
-    copying = errand.migration.storage != Migration.Storage.NONE
+    copying = errand.migration.storage != Migration.Storage.NONE or errand.options.media == "copy"
     pools = host.pools() if copying else errand.destination_row.pool_facts()
     known = errand.destination_row.pools
     markers = {pool["name"]: tuple(pool.get("markers", ())) for pool in known}
@@ -130,10 +162,39 @@ def make_volumes(errand: Errand, findings: Findings) -> dict[str, str]:
 
     What is about to be made is written down first, so that a worker that takes over knows what to remove.
     """
-    return {plan.disk.target: _make(errand, plan) for plan in findings.copies}
+    return {plan.disk.target: _make_for(errand, plan) for plan in findings.copies}
 
 
-def _make(errand: Errand, plan: DiskPlan) -> str:
+def _make_for(errand: Errand, plan: DiskPlan) -> str:
+    disk = plan.disk
+    form = _format_of_backing(errand, disk) if plan.incremental else ""
+    return make(
+        errand,
+        plan,
+        capacity_bytes=disk.capacity_bytes,
+        format=disk.format,
+        backing=disk.backing if plan.incremental else "",
+        backing_format=form,
+    )
+
+
+def _format_of_backing(errand: Errand, disk: DiskFacts) -> str:
+    """Asked for at the destination, which must have the file too, and never guessed from its content."""
+    volume = errand.destination.volume(disk.backing)
+    if volume is None:
+        raise Refused(
+            f"{errand.destination_row.name} does not find {disk.backing}, over which {disk.target} lies.",
+            code="backing_stays",
+            remedy="Refresh the pool there, or choose storage 'copy'.",
+        )
+    return volume.format
+
+
+def make(errand: Errand, plan: DiskPlan, *, source: str | None = None, **volume: Any) -> str:
+    """A new volume for a disk under the planned name or one of the job's own; returns its path.
+
+    `source` is what it is a copy of, as clean-up shall know it; the disk's file unless it is said otherwise.
+    """
     path = PurePosixPath(plan.path)
     # A guest that goes to and fro must not gather the numbers of all its jobs.
     stem = _JOB_NUMBERS.sub("", path.stem)
@@ -142,11 +203,9 @@ def _make(errand: Errand, plan: DiskPlan) -> str:
         wanted = str(path.with_name(name))
         if errand.destination.volume(wanted) is not None:
             continue
-        _write_down(errand, plan, wanted)
+        _write_down(errand, plan, wanted, plan.disk.source if source is None else source)
         try:
-            made = errand.destination.create_volume(
-                pool=plan.pool, name=name, capacity_bytes=plan.disk.capacity_bytes, format=plan.disk.format
-            )
+            made = errand.destination.create_volume(pool=plan.pool, name=name, **volume)
         except VolumeExists:
             # It appeared between the look and the making, so it is not ours: forget it, never remove it.
             _cross_out(errand, wanted)
@@ -159,8 +218,8 @@ def _make(errand: Errand, plan: DiskPlan) -> str:
     )
 
 
-def _write_down(errand: Errand, plan: DiskPlan, path: str) -> None:
-    artefact = {"path": path, "pool": plan.pool, "target": plan.disk.target, "source": plan.disk.source}
+def _write_down(errand: Errand, plan: DiskPlan, path: str, source: str) -> None:
+    artefact = {"path": path, "pool": plan.pool, "target": plan.disk.target, "source": source}
     errand.migration.artefacts = [*errand.migration.artefacts, artefact]
     Migration.objects.filter(pk=errand.migration.pk).update(artefacts=errand.migration.artefacts)
 
@@ -173,26 +232,21 @@ def _cross_out(errand: Errand, path: str) -> None:
 def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> MigrationOrder:
     """What libvirt is asked to do."""
     options, terms = errand.options, errand.terms
-    moved = {plan.disk.target: paths[plan.disk.target] for plan in findings.copies if _moved(plan, paths)}
-    live = persistent = ""
-    if moved or options.target_network:
-        live, persistent = (
-            destination_xml.rewrite(
-                errand.source.migration_xml(errand.uuid, persistent=kept),
-                disk_sources=moved,
-                network=options.target_network,
-            )
-            for kept in (False, True)
-        )
+    runs_on = errand.migration.mode == modes.LIVE
+    live, persistent = definitions(errand, findings, paths)
     return MigrationOrder(
         destination=errand.destination_row.where(),
         copy_disks=tuple(plan.disk.target for plan in findings.copies),
+        incremental=findings.incremental,
+        live=runs_on,
+        definition_only=errand.cold and not findings.copies,
         destination_xml=live,
         persistent_xml=persistent,
         bandwidth_mib_s=terms.bandwidth_mib_s,
         max_downtime_ms=terms.max_pause_ms,
-        auto_converge=terms.may_throttle,
-        post_copy=terms.may_post_copy,
+        # A guest that stands still writes nothing that would have to be waited for.
+        auto_converge=terms.may_throttle and runs_on,
+        post_copy=terms.may_post_copy and runs_on,
         parallel_connections=terms.parallel if terms.parallel > 1 else 0,
         compression=terms.compression,
         tls=terms.encryption is not Encryption.OFF,
@@ -201,8 +255,21 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     )
 
 
-def _moved(plan: DiskPlan, paths: dict[str, str]) -> bool:
-    return paths[plan.disk.target] != plan.disk.source
+def definitions(errand: Errand, findings: Findings, paths: dict[str, str]) -> tuple[str, str]:
+    """The guest's XML for the destination, of the running and of the kept definition; "" when nothing in it changes.
+
+    What changes is said in the job's log, by the same words that were shown before the start.
+    """
+    if not xml_difference.changes_anything(findings, paths):
+        return "", ""
+    now = errand.source.migration_xml(errand.uuid, persistent=False)
+    live = xml_difference.rewritten(now, findings, paths)
+    lines = xml_difference.difference(now, live)
+    named = f" by the map {name}" if (name := errand.migration.map_rules.get("name")) else ""
+    text = f"Its definition is changed for {errand.destination_row.name}{named}"
+    errand.pen.say("definition.changed", text, data={"xml_difference": lines})
+    kept = errand.source.migration_xml(errand.uuid, persistent=True)
+    return live, xml_difference.rewritten(kept, findings, paths)
 
 
 def remove_volumes(errand: Errand) -> list[str]:

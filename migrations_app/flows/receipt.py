@@ -7,6 +7,7 @@ from typing import Any
 
 from fleet.documents.times import rfc3339
 from fleet.hypervisor.facts import JobSample
+from migrations_app.evidence import Evidence, nothing_failed
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.transfer import Course
 from migrations_app.outcome import Outcome
@@ -20,6 +21,7 @@ def receipt(
     *,
     arrived_at: datetime,
     left_behind: list[str],
+    evidence: tuple[Evidence, ...],
 ) -> dict[str, Any]:
     """The document stored with the migration and as the job's result; numbers are libvirt's own where it kept them."""
     migration, job = errand.migration, errand.pen.job
@@ -44,6 +46,8 @@ def receipt(
             migration.destination_name: answers.destination.value,
         },
         "single_copy": answers.outcome is Outcome.ARRIVED,
+        "proven": nothing_failed(evidence),
+        "evidence": [line.document() for line in evidence],
         "left_behind": left_behind,
         "adopted": errand.adopted,
         "timings_ms": _timings_ms(errand, course, arrived_at),

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import Sum
 
 from fleet.hypervisor.interface import CpuVerdict
-from fleet.inventory.gauging import LONG_S, SHORT_S
 from fleet.models import Guest, Host, SiteLink
-from fleet.planning.estimate import Forecast, forecast
 from fleet.planning.score import Place, score
 from fleet.refusals import Refused
-from fleet.states import UNFINISHED, GuestState
-from migrations_app.history import Past, experience
+from fleet.states import UNFINISHED
+from migrations_app import modes
+from migrations_app.map_rules import MapRules
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings, HostView, Situation, survey
-from migrations_app.terms import Terms
 
 
 def reserved_mib(hosts: Iterable[UUID], *, without: UUID | None = None) -> dict[UUID, int]:
@@ -40,6 +38,7 @@ def view(host: Host, reserved: int = 0) -> HostView:
         memory_free_mib=max(host.memory_mib - host.memory_used_mib, 0),
         reserved_mib=reserved,
         site=host.site.slug if host.site else "",
+        address=host.migration_address or host.address,
     )
 
 
@@ -62,6 +61,8 @@ def check(
     storage: str,
     options: Options,
     reserved: int,
+    rules: MapRules,
+    mode: str = modes.LIVE,
     cpu: CpuVerdict | None = None,
 ) -> Findings:
     """All findings for one destination, from rows."""
@@ -72,7 +73,9 @@ def check(
             source=view(source),
             destination=view(destination, reserved),
             options=options,
+            mode=mode,
             storage=storage,
+            map=rules,
             cpu_verdict=cpu,
         )
     )
@@ -85,7 +88,7 @@ def rate(guest: Guest, source: Host, destination: Host, findings: Findings, rese
         memory_free_mib=destination.memory_mib - destination.memory_used_mib - reserved,
         cpu_percent=destination.cpu_percent,
         same_site=source.site_id == destination.site_id,
-        bytes_to_copy=_copied_bytes(findings),
+        bytes_to_copy=copied_bytes(findings),
     )
     return score(place, guest_memory_mib=guest.memory_mib)
 
@@ -96,62 +99,6 @@ def links_from(source: Host) -> dict[UUID, float]:
     return {target: mbps / 8 / 1.048576 for target, mbps in rows}
 
 
-def carried_mib_s(source: Host, destination: Host, links: dict[UUID, float]) -> float | None:
-    """What the narrowest known part of the way carries; None where nothing is known of it."""
-    cards = [mbps_to_mib_s(host.migration_bandwidth_mbps) for host in (source, destination)]
-    link = links.get(destination.site_id) if destination.site_id else None
-    return min((rate for rate in (*cards, link) if rate), default=None)
-
-
-def mbps_to_mib_s(mbps: int | None) -> float | None:
-    """A network's figure as ours."""
-    return mbps / 8 / 1.048576 if mbps else None
-
-
-def foresee(
-    guest: Guest,
-    source: Host,
-    destination: Host,
-    findings: Findings,
-    terms: Terms,
-    links: dict[UUID, float],
-    moves: Sequence[Past] = (),
-) -> Forecast:
-    """What the migration will cost, by what is measured of guest and way and what earlier moves taught."""
-    disk_bytes = _copied_bytes(findings)
-    carried = carried_mib_s(source, destination, links)
-    known = experience(
-        moves,
-        guest=str(guest.pk),
-        source=str(source.pk),
-        destination=str(destination.pk),
-        copies_disks=bool(disk_bytes),
-    )
-    return forecast(
-        memory_mib=guest.memory_mib if guest.state in {GuestState.RUNNING, GuestState.PAUSED} else 0,
-        disk_bytes=disk_bytes,
-        link_mib_s=carried,
-        limit_mib_s=limit_mib_s(terms, carried or known.rate_mib_s),
-        writes=measured_writes(guest),
-        used_mib=guest.memory_used_mib,
-        max_pause_ms=terms.max_pause_ms,
-        may_throttle=terms.may_throttle,
-        experience=known,
-    )
-
-
-def limit_mib_s(terms: Terms, carried: float | None) -> float:
-    """The limit that a move is given: its own, or its share of the way; 0: none."""
-    share = carried * terms.bandwidth_share_percent / 100 if carried and terms.bandwidth_share_percent < 100 else 0.0
-    limits = [limit for limit in (terms.bandwidth_mib_s, share) if limit]
-    return min(limits, default=0.0)
-
-
-def measured_writes(guest: Guest) -> tuple[tuple[float, float], ...]:
-    """(seconds, bytes) that the guest was measured to write anew; empty where it never was."""
-    found = ((SHORT_S, guest.dirty_bytes_s), (LONG_S, guest.dirty_set_bytes))
-    return tuple((float(seconds), float(size)) for seconds, size in found if size is not None)
-
-
-def _copied_bytes(findings: Findings) -> int:
-    return sum(plan.disk.allocation_bytes for plan in findings.copies)
+def copied_bytes(findings: Findings) -> int:
+    """What the disks take that have to be copied."""
+    return sum(plan.disk.allocation_bytes for plan in (*findings.copies, *findings.brought))

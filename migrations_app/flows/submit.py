@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,16 +18,13 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import terms
+from migrations_app import map_rules, steps, terms, xml_difference
 from migrations_app.flows import situations
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.models import Migration
+from migrations_app.modes import MODES, STORAGES
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
-from migrations_app.steps import STEPS
-
-MODES = ("auto", "live")
-STORAGES = ("auto", "none", "copy")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,8 +34,12 @@ class Submission:
     job: Job | None
     destination: Host
     storage: str
+    #: The map that holds, by name; "": none.
+    map: str = ""
     checks: list[dict[str, Any]]
     forecast: Forecast | None = None
+    #: What changes in the guest's definition, as lines of a diff.
+    xml_difference: list[str] = field(default_factory=list)
     replayed: bool = False
 
 
@@ -70,11 +71,12 @@ def submit(
         return earlier
     _check_place(guest, source, expected_host)
     _check_idle(guest)
-    chosen = _choose(principal, guest, destination, storage, options)
+    _check_single(guest)
+    chosen = _choose(principal, guest, destination, mode, storage, options)
     if not chosen.allowed:
         raise _refusal(guest, chosen)
     if dry_run:
-        return _answer(None, chosen)
+        return _answer(None, chosen, xml_difference.planned(guest.guest_facts().xml, chosen.findings))
     try:
         with transaction.atomic():
             job = _store(principal, guest, source, chosen, storage, options, idempotency_key, digest)
@@ -87,15 +89,21 @@ def submit(
     return _answer(job, chosen)
 
 
-def _answer(job: Job | None, chosen: Destination) -> Submission:
+def _answer(job: Job | None, chosen: Destination, difference: list[str] | None = None) -> Submission:
     return Submission(
-        job=job, destination=chosen.host, storage=chosen.storage, checks=chosen.checks, forecast=chosen.forecast
+        job=job,
+        destination=chosen.host,
+        storage=chosen.storage,
+        map=chosen.rules.name,
+        checks=chosen.checks,
+        forecast=chosen.forecast,
+        xml_difference=difference or [],
     )
 
 
 def _check_words(mode: str, storage: str) -> None:
     if mode not in MODES:
-        remedy = f"Use one of: {', '.join(MODES)}. Offline and cold moves come with a later version."
+        remedy = f"Use one of: {', '.join(MODES)}."
         raise Refused(f"The mode '{mode}' is not offered.", code="mode_not_offered", field="mode", remedy=remedy)
     if storage not in STORAGES:
         remedy = f"Use one of: {', '.join(STORAGES)}."
@@ -130,10 +138,19 @@ def _check_idle(guest: Guest) -> None:
         )
 
 
+def _check_single(guest: Guest) -> None:
+    if guest.runs_twice_on:
+        raise Refused(
+            f"{guest.name} runs twice, on {' and '.join(guest.runs_twice_on)}.",
+            code="runs_twice",
+            remedy="Find out which copy is right and stop the other; then it can be moved again.",
+        )
+
+
 def _choose(
-    principal: Principal, guest: Guest, destination: Host | None, storage: str, options: Options
+    principal: Principal, guest: Guest, destination: Host | None, mode: str, storage: str, options: Options
 ) -> Destination:
-    found = destinations(guest=guest, storage=storage, options=options, only=destination)
+    found = destinations(guest=guest, mode=mode, storage=storage, options=options, only=destination)
     if destination is not None:
         return found[0] if found else _refuse_same(guest, destination)
     if guest.pinned:
@@ -204,7 +221,7 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, STEPS)
+    plan_steps(job, steps.of(chosen.mode, options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -213,11 +230,13 @@ def _store(
         guest_uuid=guest.uuid,
         source_name=source.name,
         destination_name=chosen.host.name,
-        mode=Migration.Mode.LIVE,
+        mode=chosen.mode,
+        route=options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=options.document(),
         terms=terms.resolve(options, terms.Terms()).document(),
+        map_rules=map_rules.kept(chosen.rules) if chosen.rules.name else {},
         memory_mib=guest.memory_mib,
     )
     by = principal.user.get_username() if principal.user else "Drover"
@@ -228,7 +247,13 @@ def _store(
         subject=guest,
         outcome="accepted",
         before={"host": source.name},
-        after={"host": chosen.host.name, "storage": chosen.storage, "options": options.document()},
+        after={
+            "host": chosen.host.name,
+            "mode": chosen.mode,
+            "storage": chosen.storage,
+            "map": chosen.rules.name,
+            "options": options.document(),
+        },
         job=job,
     )
     live.job_changed(job.pk, with_guest=True)
@@ -241,10 +266,17 @@ def _promise_memory(guest: Guest, source: Host, chosen: Destination, storage: st
     reserved = situations.reserved_mib([locked.pk]).get(locked.pk, 0)
     locked.site = chosen.host.site
     findings: Findings = situations.check(
-        guest=guest, source=source, destination=locked, storage=storage, options=options, reserved=reserved
+        guest=guest,
+        source=source,
+        destination=locked,
+        mode=chosen.mode,
+        storage=storage,
+        options=options,
+        reserved=reserved,
+        rules=chosen.rules,
     )
     if not findings.allowed:
-        raise _refusal(guest, Destination(host=locked, score=0, findings=findings, forecast=chosen.forecast))
+        raise _refusal(guest, replace(chosen, host=locked, findings=findings))
 
 
 def _digest(guest: Guest, destination: Host | None, mode: str, storage: str, options: Options) -> str:

@@ -171,8 +171,7 @@ class _Watch:
         if (mark := measures.fingerprint(sample)) != self.fingerprint:
             self.fingerprint, self.moved = mark, time.monotonic()
         stage = measures.stage_of(sample, copies_disks=self.copies_disks)
-        if self.paused.is_set() and stage == steps.MEMORY:
-            stage = steps.SWITCH_OVER
+        stage = steps.shown(stage, mode=self.errand.migration.mode, paused=self.paused.is_set())
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
         self._narrate(sample)
@@ -180,7 +179,7 @@ class _Watch:
             sample,
             before=self.errand.pen.job.progress,
             heard_at=rfc3339(timezone.now()) or "",
-            expected_memory_bytes=self.errand.migration.memory_mib << 20,
+            expected_memory_bytes=0 if self.errand.cold else self.errand.migration.memory_mib << 20,
         )
         return progress | self.foresight.take(sample, progress, stopped=stage == steps.SWITCH_OVER)
 

@@ -2,5 +2,7 @@
 
 from migrations_app.models.forecast_error import ForecastError
 from migrations_app.models.migration import Migration
+from migrations_app.models.quarantine import QuarantinedDisk
+from migrations_app.models.target_map import TargetMap
 
-__all__ = ["ForecastError", "Migration"]
+__all__ = ["ForecastError", "Migration", "QuarantinedDisk", "TargetMap"]

@@ -43,6 +43,8 @@ class Migration(models.Model):
     options = models.JSONField(default=dict)
     #: `migrations_app.terms.Terms` as a document: the policy with the options over it, as decided at the start.
     terms = models.JSONField(default=dict)
+    #: `map_rules.MapRules` with its name, as decided at the start; {}: no map.
+    map_rules = models.JSONField(default=dict)
     #: How far a relayed move is, so that any worker can go on: files, their sizes and digests of what arrived.
     relay = models.JSONField(default=dict)
     #: Memory the guest will need at the destination; unfinished migrations count as taken there.
@@ -54,6 +56,9 @@ class Migration(models.Model):
     call_entered_at = models.DateTimeField(null=True, blank=True)
     #: The proof of what happened: times, bytes, downtime, iterations, where the single copy runs.
     receipt = models.JSONField(default=dict)
+    #: Ed25519 over the receipt's canonical JSON, as base64, and which key made it: see `receipts.seal`.
+    receipt_signature = models.CharField(max_length=100, blank=True)
+    receipt_key = models.CharField(max_length=16, blank=True)
 
     class Meta:
         constraints = [

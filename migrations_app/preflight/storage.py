@@ -1,21 +1,11 @@
-"""Pure: what happens to each disk; only marker volumes or a network source prove a folder shared, never a name."""
+"""Pure: what happens to each disk: shared, copied, or why neither can be."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import PurePosixPath
-
-from fleet.hypervisor.facts import DiskFacts, PoolFacts
-from migrations_app.preflight.situation import (
-    Check,
-    DiskAction,
-    DiskPlan,
-    HostView,
-    Situation,
-    block,
-    info,
-    warn,
-)
+from fleet.hypervisor.facts import DiskFacts
+from migrations_app.preflight import backing, media, targets
+from migrations_app.preflight.sharing import is_shared, unsettled_warnings
+from migrations_app.preflight.situation import Check, DiskAction, DiskPlan, Situation, block, info, warn
 
 Planned = tuple[DiskPlan, list[Check]]
 
@@ -28,7 +18,9 @@ def plan(situation: Situation) -> tuple[tuple[DiskPlan, ...], list[Check]]:
         planned, found = _disk(situation, disk)
         plans.append(planned)
         checks += found
-    checks += _room(situation, plans) + _unsettled_warnings(situation)
+    plans, found = backing.decide(situation, plans)
+    checks += found + _same_place_twice(plans) + targets.unknown_disks(situation)
+    checks += _room(situation, plans) + unsettled_warnings(situation)
     return tuple(plans), checks
 
 
@@ -36,11 +28,13 @@ def _disk(situation: Situation, disk: DiskFacts) -> Planned:
     stays = DiskPlan(disk=disk, action=DiskAction.NOTHING)
     if not disk.source:
         return stays, []
-    if _is_shared(situation, disk):
+    if is_shared(situation, disk):
         return DiskPlan(disk=disk, action=DiskAction.SHARED), [*_cache_warning(disk), *_stays(situation, disk)]
-    if disk.device in {"cdrom", "floppy"}:
-        text = f"The medium {disk.source} in {disk.target} is not seen by both hosts."
-        return stays, [block("medium_stays", disk.target, text, "Eject it first.")]
+    if there := targets.shared_elsewhere(situation, disk):
+        plan = DiskPlan(disk=disk, action=DiskAction.SHARED, pool=there.pool.name, path=there.path)
+        return plan, _cache_warning(disk)
+    if media.is_medium(disk):
+        return media.plan(situation, disk)
     if situation.storage == "none":
         text = f"{disk.target} ({disk.source}) is not proven to be the same file on {situation.destination.name}."
         return stays, [block("storage_not_shared", disk.target, text, "Choose storage 'copy' or 'auto'.")]
@@ -58,111 +52,10 @@ def _copy(situation: Situation, disk: DiskFacts) -> Planned:
     if disk.format not in {"qcow2", "raw"}:
         text = f"{disk.target} has the format '{disk.format or 'unknown'}'; qcow2 and raw can be copied."
         return stays, [block("disk_format", disk.target, text)]
-    pool = _target_pool(situation, disk)
-    if pool is None:
-        return stays, [_no_pool(situation, disk)]
-    home = pool_of(situation.source, disk)
-    if home is not None and proven_shared(situation, home, pool):
-        there = situation.destination.name
-        text = f"{disk.target} lies in {home.path} on {situation.source.name}, which is {pool.path} on {there}."
-        remedy = "Mount the folder at the same path on both hosts, or choose a target pool elsewhere."
-        return stays, [block("same_folder_other_path", disk.target, text, remedy)]
-    path = str(PurePosixPath(pool.path) / PurePosixPath(disk.source).name)
-    found: list[Check] = []
-    if disk.backing:
-        found.append(info("backing_flattened", disk.target, f"{disk.target} arrives whole, without {disk.backing}."))
-    if disk.readonly:
-        found.append(info("readonly_copied", disk.target, f"{disk.target} is read-only and is copied as it is."))
-    return DiskPlan(disk=disk, action=DiskAction.COPY, pool=pool.name, path=path), found
-
-
-def _no_pool(situation: Situation, disk: DiskFacts) -> Check:
-    destination, wanted = situation.destination, situation.options.target_pool
-    folders = ", ".join(sorted(pool.name for pool in destination.pools if _holds_files(pool))) or "none"
-    if wanted:
-        text = f"{destination.name} has no active folder pool '{wanted}'."
-        return block("pool_missing", disk.target, text, f"Choose one of: {folders}.")
-    text = f"{destination.name} has no pool over the folder of {disk.source} and none of the same name."
-    return block("pool_missing", disk.target, text, f"Choose a target pool ({folders}), or define one there.")
-
-
-def _target_pool(situation: Situation, disk: DiskFacts) -> PoolFacts | None:
-    pools = [pool for pool in situation.destination.pools if _holds_files(pool)]
-    if situation.options.target_pool:
-        return next((pool for pool in pools if pool.name == situation.options.target_pool), None)
-    folder = str(PurePosixPath(disk.source).parent)
-    same_folder = next((pool for pool in pools if pool.path == folder), None)
-    home = pool_of(situation.source, disk)
-    return same_folder or next((pool for pool in pools if home and pool.name == home.name), None)
-
-
-def _holds_files(pool: PoolFacts) -> bool:
-    return pool.active and pool.kind in {"dir", "fs", "netfs"}
-
-
-def pool_of(host: HostView, disk: DiskFacts) -> PoolFacts | None:
-    """The host's active pool whose folder holds the disk directly."""
-    folder = str(PurePosixPath(disk.source).parent)
-    return next((pool for pool in host.pools if pool.active and pool.path == folder), None)
-
-
-def _is_shared(situation: Situation, disk: DiskFacts) -> bool:
-    if disk.kind == "network":
-        return True
-    here, there = pool_of(situation.source, disk), pool_of(situation.destination, disk)
-    return here is not None and there is not None and proven_shared(situation, here, there)
-
-
-class Folder(StrEnum):
-    """Whether two pools are one folder."""
-
-    SHARED = "shared"
-    APART = "apart"
-    #: Not every host has put its marker there and looked for the other's yet.
-    UNKNOWN = "unknown"
-
-
-def relation(situation: Situation, here: PoolFacts, there: PoolFacts) -> Folder:
-    """The same network source, or each host sees the other's marker volume: shared. Half a proof is none."""
-    if here.source and here.source == there.source:
-        return Folder.SHARED
-    source, destination = situation.source.facts.uuid, situation.destination.facts.uuid
-    both = {source, destination}
-    if both <= set(here.markers) and both <= set(there.markers):
-        return Folder.SHARED
-    looked = source in here.markers and destination in there.markers
-    strangers = destination not in here.markers and source not in there.markers
-    return Folder.APART if looked and strangers else Folder.UNKNOWN
-
-
-def proven_shared(situation: Situation, here: PoolFacts, there: PoolFacts) -> bool:
-    """Whether two pools are proven to be one folder."""
-    return relation(situation, here, there) is Folder.SHARED
-
-
-def unsettled(situation: Situation) -> list[tuple[PoolFacts, PoolFacts]]:
-    """Pairs of pools over the same path that hold disks of the guest and are neither proven shared nor apart."""
-    pairs = [
-        (here, there)
-        for disk in situation.guest.disks
-        if disk.kind == "file" and disk.source
-        for here, there in [(pool_of(situation.source, disk), pool_of(situation.destination, disk))]
-        if here is not None and there is not None and relation(situation, here, there) is Folder.UNKNOWN
-    ]
-    return list({(here.name, there.name): (here, there) for here, there in pairs}.values())
-
-
-def _unsettled_warnings(situation: Situation) -> list[Check]:
-    """Only while nobody has asked the hosts themselves: the worker does before it copies anything."""
-    return [
-        warn(
-            "folder_unsettled",
-            here.name,
-            f"Whether {situation.source.name} and {situation.destination.name} see the same {here.path} is not known "
-            "yet; it is found out before anything is copied.",
-        )
-        for here, there in unsettled(situation)
-    ]
+    place = targets.place(situation, disk)
+    if isinstance(place, Check):
+        return stays, [place]
+    return DiskPlan(disk=disk, action=DiskAction.COPY, pool=place.pool.name, path=place.path), []
 
 
 def _cache_warning(disk: DiskFacts) -> list[Check]:
@@ -174,18 +67,32 @@ def _cache_warning(disk: DiskFacts) -> list[Check]:
 
 def _stays(situation: Situation, disk: DiskFacts) -> list[Check]:
     """Whoever asked for a copy is told why there is none; a copy between two pools of one host is another job."""
-    if situation.storage != "copy" and not situation.options.target_pool:
+    wished = situation.options.target_pool or disk.target in situation.options.disks
+    if situation.storage not in {"copy", "copy_incremental"} and not wished:
         return []
     text = f"{disk.target} lies on storage that both hosts share, so it stays there and is not copied."
     return [info("disk_stays_shared", disk.target, text)]
+
+
+def _same_place_twice(plans: list[DiskPlan]) -> list[Check]:
+    """Two disks cannot become one file."""
+    found: list[Check] = []
+    taken: dict[str, str] = {}
+    for planned in plans:
+        other = taken.setdefault(planned.path, planned.disk.target) if planned.path else planned.disk.target
+        if other != planned.disk.target:
+            text = f"{other} and {planned.disk.target} would both become {planned.path}."
+            found.append(block("same_target", planned.disk.target, text, "Give one of them another name or pool."))
+    return found
 
 
 def _room(situation: Situation, plans: list[DiskPlan]) -> list[Check]:
     """A pool must hold what is written now; what the disks may grow to is worth a warning."""
     found: list[Check] = []
     pools = {pool.name: pool for pool in situation.destination.pools}
-    for name in sorted({plan.pool for plan in plans if plan.action is DiskAction.COPY}):
-        disks = [plan.disk for plan in plans if plan.action is DiskAction.COPY and plan.pool == name]
+    made = [plan for plan in plans if plan.action in {DiskAction.COPY, DiskAction.BRING}]
+    for name in sorted({plan.pool for plan in made}):
+        disks = [plan.disk for plan in made if plan.pool == name]
         now, later = sum(disk.allocation_bytes for disk in disks), sum(disk.capacity_bytes for disk in disks)
         free = pools[name].available_bytes
         where = f"{situation.destination.name}/{name}"

@@ -83,9 +83,18 @@ def test_what_is_wrong_with_a_wish_is_named(cast, operator, change, pointer, wor
     assert not Job.objects.exists()
 
 
-def test_what_is_not_offered_yet_is_refused_in_words(cast, operator):
+def test_a_mode_that_does_not_fit_the_guests_state_is_refused_in_words(cast, operator):
     answer = operator.post(URL, {"guest": "web", "destination": "beta", "mode": "cold"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "mode_not_offered")
+    assert (answer.status_code, answer.json()["code"]) == (422, "checks_failed")
+    assert "web is running; a cold move needs it shut off." in answer.json()["detail"]
+
+
+def test_destinations_can_be_asked_for_another_mode(cast, operator):
+    found = operator.get(f"/api/v1/guests/{cast.web.pk}/destinations/?mode=offline").json()["results"]
+    assert {one["mode"] for one in found} == {"offline"}
+    # 256 MiB over an assumed Gbit/s link, and the handshake: it stands still all that time.
+    assert all(one["forecast"]["downtime_ms"] > 1000 for one in found)
+    assert operator.get(f"/api/v1/guests/{cast.web.pk}/destinations/?mode=warm").status_code == 400
 
 
 def test_a_second_job_on_a_busy_guest_names_the_first(cast, operator):

@@ -50,6 +50,25 @@ def test_two_answers_have_one_meaning(source: Side, destination: Side, outcome: 
     assert decide(source, destination) is outcome
 
 
+@pytest.mark.parametrize(
+    ("source", "destination", "outcome"),
+    [
+        (Side.OFF, Side.ABSENT, Outcome.STAYED),
+        (Side.OFF, Side.OFF, Outcome.STAYED),  # an old definition lies at the destination
+        (Side.ABSENT, Side.OFF, Outcome.ARRIVED),
+        (Side.ABSENT, Side.ABSENT, Outcome.OFF),
+        (Side.PAUSED, Side.ABSENT, Outcome.STAYED),  # as whoever settles finds it before switching it off
+        (Side.ABSENT, Side.PAUSED, Outcome.ARRIVED),
+        (Side.ABSENT, Side.RUNNING, Outcome.ARRIVED),  # somebody let it run
+        (Side.RUNNING, Side.RUNNING, Outcome.DOUBLE),
+        (Side.PAUSED, Side.IN_TRANSIT, Outcome.MOVING),
+        (Side.SILENT, Side.OFF, Outcome.UNKNOWN),
+    ],
+)
+def test_a_guest_that_is_off_is_where_its_definition_is(source: Side, destination: Side, outcome: Outcome) -> None:
+    assert decide(source, destination, cold=True) is outcome
+
+
 @pytest.mark.parametrize("other", list(Side))
 def test_a_silent_host_always_means_unknown(other: Side) -> None:
     assert decide(Side.SILENT, other) is Outcome.UNKNOWN

@@ -27,6 +27,13 @@ def order(**choices):
         ({"live": False}, USUAL & ~Flag.LIVE),
         ({"undefine_source": False}, USUAL & ~Flag.UNDEFINE_SOURCE),
         ({"copy_disks": ("vda",)}, USUAL | Flag.NON_SHARED_DISK),
+        ({"copy_disks": ("vda",), "incremental": True}, USUAL | Flag.NON_SHARED_INC),
+        ({"incremental": True}, USUAL),
+        # libvirt takes none of the flags about memory and disks for a guest that is off
+        (
+            {"definition_only": True, "proven_shared": True, "auto_converge": True, "live": False},
+            Flag.OFFLINE | Flag.PEER2PEER | Flag.PERSIST_DEST | Flag.UNDEFINE_SOURCE,
+        ),
         ({"proven_shared": True}, USUAL | Flag.UNSAFE),
         ({"tls": True, "parallel_connections": 4}, USUAL | Flag.TLS | Flag.PARALLEL),
         ({"compression": "xbzrle", "auto_converge": True}, USUAL | Flag.COMPRESSED | Flag.AUTO_CONVERGE),
@@ -65,6 +72,12 @@ def test_our_flags_are_libvirts():
 )
 def test_parameters(choices, expected):
     assert parameters(order(**choices)) == expected
+
+
+def test_a_definition_alone_is_described_as_it_is_kept():
+    assert parameters(order(definition_only=True)) == {}
+    asked = order(definition_only=True, destination_xml="<live/>", persistent_xml="<kept/>", bandwidth_mib_s=5)
+    assert parameters(asked) == {"destination_xml": "<kept/>"}
 
 
 def test_a_migration_network_carries_data_and_certificates_keep_the_hosts_name():

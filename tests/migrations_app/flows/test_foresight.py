@@ -7,12 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from fleet.models import Job
 from fleet.states import JobState
-from migrations_app.flows import foresight
-from migrations_app.flows.destinations import destinations
 from migrations_app.models import ForecastError
 from migrations_app.options import Options
 from tests.cast import Cast
@@ -100,25 +97,3 @@ def test_a_reckoning_that_breaks_fails_no_job(
     thread.join(20)
     assert Job.objects.get(pk=job.pk).state == JobState.SUCCEEDED
     assert "could not be held against what happened" in caplog.text
-
-
-def test_three_moves_teach_the_next_forecast(cast: Cast) -> None:
-    before = destinations(guest=cast.web, only=cast.beta)[0].forecast
-    assert (before.moves, before.basis) == (0, "")
-    for number in range(3):
-        ended: dict[str, Any] = {"state": "succeeded", "finished_at": timezone.now()}
-        job = Job.objects.create(kind="migration", guest=cast.web, subject_name="web", title=f"Move {number}", **ended)
-        taught = {"fixed_s": 4.0, "rate_mib_s": 50.0, "memory_share": 0.5}
-        ForecastError.objects.create(
-            job=job,
-            guest=cast.web,
-            source=cast.beta,
-            destination=cast.alpha,
-            copied_disks=False,
-            duration_ms=5000,
-            taught=taught,
-        )
-    found = destinations(guest=cast.web, only=cast.beta)[0].forecast
-    # 4 + 128 / 50
-    assert (found.duration_s, found.moves, found.basis) == (6.6, 3, "guest and hosts")
-    assert len(foresight.past_moves(cast.web)) == 3

@@ -124,7 +124,7 @@ REFUSALS: list[tuple[Callable[[Cast], None], str, dict[str, Any], str, str]] = [
     (nothing, "alpha", {}, "same_host", "web is on alpha already."),
     (pinned, "", {}, "guest_pinned", "web is pinned to its host."),
     (homeless, "beta", {}, "guest_gone", "No host knows web any more."),
-    (nothing, "beta", {"mode": "cold"}, "mode_not_offered", "The mode 'cold' is not offered."),
+    (nothing, "beta", {"mode": "warm"}, "mode_not_offered", "The mode 'warm' is not offered."),
     (nothing, "beta", {"storage": "nfs"}, "storage_not_offered", "The storage strategy 'nfs' is not offered."),
     (nothing, "gamma", {"storage": "none"}, "checks_failed", "is not proven to be the same file on gamma."),
     (nothing, "beta", {"options": Options(target_network="lan")}, "checks_failed", "beta has no network 'lan'."),

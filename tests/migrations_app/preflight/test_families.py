@@ -25,7 +25,7 @@ CAPACITY: list[tuple[dict[str, Any], str, str]] = [
     ({"source": {"state": HostState.UNREACHABLE}}, "source_not_up", "alpha, where web is, is unreachable."),
     ({"guest": {"state": "shutoff"}}, "guest_not_running", "web is shutoff; a live migration needs it running."),
     ({"guest": {"state": "crashed"}}, "guest_not_running", "web is crashed; a live migration needs it running."),
-    ({"guest": {"snapshots": 2}}, "has_snapshots", "web has 2 snapshot(s), which libvirt does not migrate."),
+    ({"guest": {"snapshots": 2}}, "has_snapshots", "web has 2 snapshot(s), which libvirt does not take along."),
     # 1024 + 64 for QEMU = 1088 needed
     ({"destination": {"memory_free_mib": 1087}}, "not_enough_memory", "beta has 1087 MiB free, web needs 1088 MiB."),
     # 2000 free - 1000 promised = 1000
@@ -220,6 +220,6 @@ def test_a_finding_becomes_a_plain_document() -> None:
         "code": "has_snapshots",
         "severity": "block",
         "subject": "web",
-        "message": "web has 1 snapshot(s), which libvirt does not migrate.",
+        "message": "web has 1 snapshot(s), which libvirt does not take along.",
         "remedy": "Delete the snapshots first.",
     }

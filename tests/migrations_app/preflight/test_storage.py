@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from migrations_app.options import Options
 from migrations_app.preflight import DiskAction, Severity, survey
-from migrations_app.preflight.storage import pool_of, proven_shared
+from migrations_app.preflight.sharing import pool_of, proven_shared
 from tests.migrations_app.preflight.situations import (
     ALPHA,
     BETA,
@@ -99,6 +99,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"storage": "none"}, "storage_not_shared"),
     ({"device": "cdrom"}, {}, "medium_stays"),
     ({"device": "floppy"}, {}, "medium_stays"),
+    ({"readonly": True}, {}, "readonly_stays"),
     ({"shareable": True}, {}, "disk_shareable"),
     ({"kind": "block", "source": "/dev/sdb"}, {}, "disk_kind"),
     ({"kind": "volume"}, {}, "disk_kind"),
@@ -164,7 +165,7 @@ def test_only_a_copy_to_another_path_changes_the_guests_description() -> None:
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"backing": "/srv/base.qcow2"}, "backing_flattened"), ({"readonly": True}, "readonly_copied")],
+    [({"backing": "/srv/base.qcow2"}, "backing_flattened")],
 )
 def test_surprises_of_a_copy_are_said(change: dict[str, Any], code: str) -> None:
     assert codes(found(guest=guest(disks=(disk(**change),)))) == [("info", code)]

@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("fleet", "0004_guest_writing"),
-        ("migrations_app", "0002_every_way_to_move"),
+        ("fleet", "0006_guest_writing"),
+        ("migrations_app", "0004_quarantine"),
     ]
 
     operations = [
