@@ -25,7 +25,9 @@ LONGEST_OFFERED_PAUSE_MS = 30_000
 class Means:
     """What may be used to get the guest across, and what is known of the way."""
 
+    #: The pause that QEMU may make now, and the one it may be allowed before its end.
     max_pause_ms: int = MAX_PAUSE_MS
+    promised_pause_ms: int = 0
     may_throttle: bool = False
     may_post_copy: bool = False
     #: Given up after this; 0: never.
@@ -95,6 +97,8 @@ def look(course: Course, sample: JobSample, means: Means, *, since_start_s: floa
     ahead = _Ahead(course=course, sample=sample, means=means, writes=writes)
     disks_s = ahead.disks_s(rate)
     copying = ahead.memory(link)
+    if not copying.converges and means.promised_pause_ms > means.max_pause_ms:
+        copying = ahead.memory(link, max_pause_ms=means.promised_pause_ms)
     if not copying.converges:
         return _stands_still(ahead, copying, link, since_start_s, disks_s)
     known = bool(writes.points)
@@ -129,18 +133,16 @@ class _Ahead:
         filled = sample.memory_total_bytes * share - sample.memory_processed_bytes
         return remaining * share if self.means.memory_share is None else min(max(filled, 0.0), remaining)
 
-    def memory(
-        self, link: precopy.Link, *, max_pause_ms: float | None = None, throttle: bool = True
-    ) -> precopy.Copying:
+    def memory(self, link: precopy.Link, *, max_pause_ms: int = 0) -> precopy.Copying:
         """The passes to come over this link."""
         return precopy.copy(
             left_bytes=self.left_bytes(),
             link=link,
             writes=self.writes,
-            max_pause_s=(self.means.max_pause_ms if max_pause_ms is None else max_pause_ms) / 1000,
+            max_pause_s=(max_pause_ms or self.means.max_pause_ms) / 1000,
             since_sync_s=self.course.pass_s,
             first_pass=self.sample.iteration <= 1,
-            may_throttle=self.means.may_throttle and throttle,
+            may_throttle=self.means.may_throttle,
             throttle_percent=self.sample.auto_converge_throttle,
         )
 

@@ -41,15 +41,13 @@ class Foresight:
         sample: JobSample,
         progress: dict[str, Any],
         *,
-        limit_mib_s: float | None = None,
-        max_pause_ms: int | None = None,
         post_copy: bool = False,
         stopped: bool = False,
     ) -> dict[str, Any]:
-        """The parts of the progress that look ahead; limits that steering changed are given here, 0 is no limit."""
+        """The parts of the progress that look ahead; what steering has changed stands in `progress`."""
         self.course = follow(self.course, sample)
         since_start_s = self._since_start_s()
-        means = self._means(sample, since_start_s, limit_mib_s=limit_mib_s, max_pause_ms=max_pause_ms)
+        means = self._means(sample, since_start_s, progress.get("steering") or {})
         if not sample.memory_total_bytes and not sample.disk_total_bytes:
             found = _starting(progress.get("forecast") or {}, since_start_s)
         else:
@@ -82,9 +80,7 @@ class Foresight:
         began = self.errand.pen.job.started_at or self.errand.began_at
         return max((timezone.now() - began).total_seconds(), 0.0)
 
-    def _means(
-        self, sample: JobSample, since_start_s: float, *, limit_mib_s: float | None, max_pause_ms: int | None
-    ) -> Means:
+    def _means(self, sample: JobSample, since_start_s: float, steering: dict[str, Any]) -> Means:
         if self._known is None:
             self._known = _means(self.errand)
         means, known = self._known
@@ -92,9 +88,12 @@ class Foresight:
             # What is not the copying is before or after it, and what was before is known by now.
             lead_s = since_start_s - (sample.elapsed_ms - self.course.memory_began_ms) / 1000
             means = replace(means, tail_s=max(known.fixed_s - lead_s, outlook.TAIL_S / 2))
-        if limit_mib_s is not None:
+        if (limit_mib_s := steering.get("bandwidth_mib_s")) is not None:
             means = replace(means, limit_bytes_s=limit_mib_s * MIB)
-        return means if max_pause_ms is None else replace(means, max_pause_ms=max_pause_ms)
+        if limit_ms := steering.get("limit_ms"):
+            promised_ms = max(steering.get("promised_ms") or 0, limit_ms)
+            means = replace(means, max_pause_ms=limit_ms, promised_pause_ms=promised_ms)
+        return means
 
     def _warn(self, found: Outlook) -> None:
         """Once, in the log, when it is sure that no end is to be seen."""
