@@ -10,7 +10,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
-from bench import live, memory, migration, requests, watching
+from bench import forecasts, live, memory, migration, requests, watching
 from bench.numbers import Report
 
 BENCHES = {
@@ -19,6 +19,7 @@ BENCHES = {
     "memory": memory.run,
     "requests": requests.run,
     "watcher": watching.run,
+    "forecasts": forecasts.run,
 }
 
 
