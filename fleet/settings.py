@@ -282,6 +282,10 @@ DEFAULT_FROM_EMAIL = env("DROVER_MAIL_FROM", "drover@localhost")
 LEASE_S = env_int("DROVER_LEASE_S", 15)
 #: Live migrations that one worker runs side by side.
 WORKER_THREADS = env_int("DROVER_WORKER_THREADS", 32)
+#: Moves at once from and to a host that says nothing of its own. Four hide libvirt's start of a move (1 to 2 s) behind
+#: others that flow, and leave each of them more of an unknown link than most guests write.
+MAX_MOVES_OUT = env_int("DROVER_MAX_MOVES_OUT", 4)
+MAX_MOVES_IN = env_int("DROVER_MAX_MOVES_IN", 4)
 
 LOGGING = {
     "version": 1,

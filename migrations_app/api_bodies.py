@@ -58,9 +58,17 @@ class MigrationBody(Body):
     destination = serializers.CharField(
         required=False, allow_null=True, help_text="A host's id or name; left out: the best one."
     )
-    mode = serializers.ChoiceField(modes.MODES, default="auto")
+    mode = serializers.ChoiceField(
+        [*modes.MODES, Migration.Mode.STORAGE.value],
+        default="auto",
+        help_text="`storage` moves a running guest's disks to `options.target_pool`, or as `options.disks` says, "
+        "on the host it is on.",
+    )
     storage = serializers.ChoiceField(modes.STORAGES, default="auto")
     options = OptionsField(required=False)
+    not_before = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="It waits in the queue until then; its room is kept for it."
+    )
 
 
 class ManyBody(Body):
@@ -90,8 +98,9 @@ class MigrationSerializer(serializers.Serializer[Any]):
 
 
 class JobsSerializer(serializers.Serializer[Any]):
-    """The jobs of several moves, in the order of the items."""
+    """The jobs of several moves, in the order of the items, and the job that stands for all of them."""
 
+    parent = JobSerializer()
     jobs = JobSerializer(many=True)
 
 

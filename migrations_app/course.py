@@ -1,107 +1,103 @@
-"""Pure: what the samples of a running migration have shown so far: how fast it goes, and how the guest writes."""
+"""Pure: a running migration's numbers, look by look, as the passes, rates and expected pause that decisions need."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
 
 from fleet.hypervisor.facts import JobSample
 
-#: The speed is that of the last so many milliseconds.
-WINDOW_MS = 4000
-#: A pass shorter than this tells too little about how the guest writes.
-SHORTEST_PASS_MS = 200
-#: What QEMU leaves for the pause when it asks for written pages is what it sends in about this time.
-USUAL_PAUSE_S = 0.3
-#: Passes whose lengths differ by no more than this factor are averaged.
-ALIKE = 2.0
-#: Stretches of writing that are remembered.
-MOST_STRETCHES = 6
+#: The average bandwidth is taken over at least this long: libvirt's own figure jumps with every burst.
+AVERAGE_OVER_MS = 1000
+#: Looks kept for it.
+LOOKS_KEPT = 40
+#: A pass that ends with less than this share of the least before is progress.
+SHRUNK = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look saw."""
+
+    elapsed_ms: int
+    #: Bytes of memory sent so far, re-sent pages included.
+    sent_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Course:
-    """Follow it with every sample; the beginning is `Course()`."""
+class Passes:
+    """How the copying of memory went so far; `after` gives the next one."""
 
+    looks: tuple[Look, ...] = ()
     last: JobSample | None = None
-    #: When the running memory pass began and how long it has run, by libvirt's clock.
-    pass_began_ms: int = 0
-    pass_s: float = 0.0
-    #: When the first byte of memory can have been sent.
-    memory_began_ms: int = 0
-    #: (elapsed_ms, bytes) of the last seconds.
-    memory: tuple[tuple[int, int], ...] = ()
-    disks: tuple[tuple[int, int], ...] = ()
-    #: The most that was ever left at the beginning of a pass but the first: the set that the guest writes, at least.
-    set_bytes: int = 0
-    #: (seconds, bytes) that the guest wrote anew within passes that are over.
-    writes: tuple[tuple[float, float], ...] = ()
+    #: Whether the last look was the first at a new pass: nothing it left over has been written again yet.
+    fresh: bool = False
+    #: The smallest beginning of a pass so far, and the pass it was.
+    least_bytes: int = 0
+    least_in_pass: int = 0
+    #: The smallest beginning of the passes since the last progress: what the guest keeps dirty now.
+    recent_bytes: tuple[int, ...] = ()
+    #: Passes since the last progress.
+    stuck: int = 0
+    throttle_percent: int = 0
+    #: Passes since the last progress or the last time the guest was slowed down further, and when that was.
+    hopeless: int = 0
+    hope_ms: int = 0
+
+    def after(self, sample: JobSample) -> Passes:
+        """With one more look at it; a look that tells nothing new changes nothing."""
+        if not sample.memory_total_bytes:
+            return dataclasses.replace(self, last=sample)
+        look = Look(sample.elapsed_ms, sample.memory_processed_bytes)
+        looks = (*self.looks, look)[-LOOKS_KEPT:] if not self.looks or look != self.looks[-1] else self.looks
+        before = self.last.iteration if self.last else 0
+        seen = dataclasses.replace(self, looks=looks, last=sample, fresh=False)
+        return seen._new_pass(sample) if sample.iteration > max(before, 1) else seen
+
+    def _new_pass(self, sample: JobSample) -> Passes:
+        left = sample.memory_remaining_bytes
+        slower = sample.auto_converge_throttle > self.throttle_percent
+        shrank = not self.least_in_pass or left < self.least_bytes * SHRUNK
+        return dataclasses.replace(
+            self,
+            fresh=True,
+            least_bytes=left if shrank else self.least_bytes,
+            least_in_pass=sample.iteration if shrank else self.least_in_pass,
+            recent_bytes=(left,) if shrank else (*self.recent_bytes, left)[-4:],
+            stuck=0 if shrank else self.stuck + 1,
+            hopeless=0 if shrank or slower else self.hopeless + 1,
+            hope_ms=sample.elapsed_ms if shrank or slower else self.hope_ms,
+            throttle_percent=sample.auto_converge_throttle,
+        )
+
+    @property
+    def copies_disks(self) -> bool:
+        """Whether disks are still being mirrored for the first time."""
+        sample = self.last
+        return bool(sample and sample.disk_remaining_bytes and not sample.iteration)
 
     @property
     def rate_bytes_s(self) -> float:
-        """How fast memory is sent; 0.0 while that cannot be told."""
-        return _slope(self.memory) or (float(self.last.memory_rate_bytes_s) if self.last else 0.0)
+        """The average speed of the copy over the last second or more; libvirt's own figure before that is known."""
+        newest = self.looks[-1] if self.looks else None
+        if newest is None:
+            return 0.0
+        for look in reversed(self.looks[:-1]):
+            if newest.elapsed_ms - look.elapsed_ms >= AVERAGE_OVER_MS and newest.sent_bytes > look.sent_bytes:
+                return (newest.sent_bytes - look.sent_bytes) * 1000 / (newest.elapsed_ms - look.elapsed_ms)
+        return float(self.last.memory_rate_bytes_s) if self.last else 0.0
 
     @property
-    def disk_rate_bytes_s(self) -> float:
-        """How fast disks are mirrored; 0.0 while that cannot be told."""
-        return _slope(self.disks)
+    def averaged(self) -> bool:
+        """Whether the looks span enough time for an average."""
+        return bool(self.looks) and self.looks[-1].elapsed_ms - self.looks[0].elapsed_ms >= AVERAGE_OVER_MS
 
+    def time_ms(self, size_bytes: float) -> float:
+        """How long `size_bytes` take at the average speed; infinite while nothing moves."""
+        rate = self.rate_bytes_s
+        return size_bytes * 1000 / rate if rate > 0 else float("inf")
 
-def follow(course: Course, sample: JobSample) -> Course:
-    """The course with one sample more; older and equal ones change nothing."""
-    before = course.last
-    if before is not None and sample.elapsed_ms <= before.elapsed_ms:
-        return course
-    course = replace(course, last=sample)
-    if sample.disk_total_bytes and sample.disk_remaining_bytes:
-        done = sample.disk_total_bytes - sample.disk_remaining_bytes
-        course = replace(course, disks=_window(course.disks, sample.elapsed_ms, done))
-    if not sample.memory_total_bytes:
-        return replace(course, pass_began_ms=sample.elapsed_ms)
-    course = replace(course, memory=_window(course.memory, sample.elapsed_ms, sample.memory_processed_bytes))
-    if before is None or not before.memory_total_bytes:
-        began_ms = course.pass_began_ms or sample.elapsed_ms
-        pass_s = (sample.elapsed_ms - began_ms) / 1000
-        return replace(course, pass_began_ms=began_ms, memory_began_ms=began_ms, pass_s=pass_s)
-    if sample.iteration > before.iteration:
-        course = _next_pass(course, before, sample)
-    return replace(course, pass_s=(sample.elapsed_ms - course.pass_began_ms) / 1000)
-
-
-def _next_pass(course: Course, before: JobSample, sample: JobSample) -> Course:
-    """What is left now, but for what is left of the pass before, was written during it."""
-    lasted_ms = sample.elapsed_ms - course.pass_began_ms
-    sent = sample.memory_processed_bytes - before.memory_processed_bytes
-    written = float(sample.memory_remaining_bytes - before.memory_remaining_bytes + sent)
-    set_bytes = max(course.set_bytes, sample.memory_remaining_bytes)
-    if before.iteration > 1 and set_bytes:
-        # Pages that waited still and were written again are not counted twice by QEMU, yet the guest wrote them.
-        waiting = min(before.memory_remaining_bytes, course.rate_bytes_s * USUAL_PAUSE_S, set_bytes / 2)
-        written /= 1 - waiting / set_bytes
-    course = replace(course, pass_began_ms=sample.elapsed_ms, set_bytes=set_bytes)
-    if lasted_ms < SHORTEST_PASS_MS or written < 0:
-        return course
-    stretch = (lasted_ms / 1000, written)
-    return replace(course, writes=_remembered(course.writes, stretch)[-MOST_STRETCHES:])
-
-
-def _remembered(
-    known: tuple[tuple[float, float], ...], stretch: tuple[float, float]
-) -> tuple[tuple[float, float], ...]:
-    """Passes of about the same length in a row are one measurement: we look at them a moment too late or early."""
-    if not known or not 1 / ALIKE < known[-1][0] / stretch[0] < ALIKE:
-        return (*known, stretch)
-    before = known[-1]
-    return (*known[:-1], ((before[0] + stretch[0]) / 2, (before[1] + stretch[1]) / 2))
-
-
-def _window(seen: tuple[tuple[int, int], ...], at_ms: int, size: int) -> tuple[tuple[int, int], ...]:
-    recent = [point for point in seen if at_ms - point[0] <= WINDOW_MS]
-    return (*recent, (at_ms, size))
-
-
-def _slope(seen: tuple[tuple[int, int], ...]) -> float:
-    if len(seen) < 2:
-        return 0.0
-    (began, first), (at, last) = seen[0], seen[-1]
-    return max(last - first, 0) * 1000 / (at - began)
+    @property
+    def needed_ms(self) -> float:
+        """The pause it would take to send what the guest kept dirty at best lately; infinite before the second pass."""
+        return self.time_ms(min(self.recent_bytes)) if self.recent_bytes else float("inf")

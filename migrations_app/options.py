@@ -61,6 +61,8 @@ class Options:
     target_network: str = ""
     #: Keep copied disks' files at the source, in quarantine; False removes them once the guest is proven elsewhere.
     keep_source: bool = True
+    #: Hosts to try after the first one where none was named, while the guest is proven to have stayed at its source.
+    retry_elsewhere: int = 0
     #: Remove the guest's definition from the source.
     undefine_source: bool = True
 
@@ -74,6 +76,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "max_downtime_ms": (0, MAX_DOWNTIME_MS),
     "timeout_s": (0, 604_800),
     "parallel": (0, MAX_CONNECTIONS),
+    "retry_elsewhere": (0, 10),
 }
 _WORDS: dict[str, tuple[str, ...]] = {"compression": COMPRESSIONS, "route": ROUTES, "media": MEDIA}
 _FIELDS = {item.name: item for item in dataclasses.fields(Options)}

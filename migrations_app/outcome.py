@@ -20,6 +20,10 @@ class Side(StrEnum):
     PAUSED = "paused"
     #: Half-way: an incoming copy that has not started, or an outgoing one that has stopped.
     IN_TRANSIT = "in transit"
+    #: Stopped in a post-copy that broke off: it still holds memory that the other copy lacks.
+    BROKEN_OFF = "broken off in post-copy"
+    #: Running while part of its memory is still at the source: not arrived, and lost without the other side.
+    POST_COPY = "running in post-copy"
     #: Defined, but not running.
     OFF = "off"
     ABSENT = "absent"
@@ -34,6 +38,8 @@ class Outcome(StrEnum):
     STAYED = "stayed"
     #: Runs nowhere: it was shut down, crashed, or its host died with it.
     OFF = "off"
+    #: Post-copy broke off; both sides are needed to mend it.
+    RECOVERING = "recovering"
     #: Not settled yet; ask again.
     MOVING = "moving"
     #: Runs twice: the alarm of alarms.
@@ -47,13 +53,18 @@ TRANSIT_REASONS = frozenset(
     {"migration", "postmigrate", "post-migrate", "postcopy", "post-copy", "starting up", "starting-up"}
 )
 
+#: libvirt's reasons for running that say: the rest of the memory is still to come.
+POST_COPY_REASONS = frozenset({"postcopy", "postcopy_failed"})
+
 
 def side(glimpse: GuestGlimpse | None) -> Side:
     """What an answer says; None is "no such guest here"."""
     if glimpse is None:
         return Side.ABSENT
     if glimpse.state in {GuestState.RUNNING, GuestState.SUSPENDED}:
-        return Side.RUNNING
+        return Side.POST_COPY if glimpse.reason in POST_COPY_REASONS else Side.RUNNING
+    if glimpse.state == GuestState.PAUSED and glimpse.reason == "postcopy_failed":
+        return Side.BROKEN_OFF
     if glimpse.state == GuestState.PAUSED:
         return Side.IN_TRANSIT if glimpse.reason in TRANSIT_REASONS else Side.PAUSED
     return Side.OFF
@@ -68,8 +79,8 @@ def decide(source: Side, destination: Side, *, cold: bool = False) -> Outcome:
     alive = {Side.RUNNING, Side.PAUSED}
     if Side.SILENT in {source, destination}:
         return Outcome.UNKNOWN
-    if source is Side.RUNNING and destination is Side.RUNNING:
-        return Outcome.DOUBLE
+    if (entangled := _entangled(source, destination)) is not None:
+        return entangled
     if source in alive and destination in gone:
         return Outcome.STAYED
     if source in gone and destination in alive:
@@ -77,6 +88,16 @@ def decide(source: Side, destination: Side, *, cold: bool = False) -> Outcome:
     if source in gone and destination in gone:
         return _by_definition(source, destination) if cold else Outcome.OFF
     return Outcome.MOVING
+
+
+def _entangled(source: Side, destination: Side) -> Outcome | None:
+    """Both have it in earnest: twice running, or each with a part of its memory."""
+    runs = {Side.RUNNING, Side.POST_COPY}
+    if source in runs and destination in runs:
+        return Outcome.DOUBLE
+    if source is Side.BROKEN_OFF and destination in {*runs, Side.BROKEN_OFF}:
+        return Outcome.RECOVERING
+    return None
 
 
 def _by_definition(source: Side, destination: Side) -> Outcome:

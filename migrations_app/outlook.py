@@ -11,7 +11,7 @@ from typing import Any
 from fleet.hypervisor.facts import JobSample
 from fleet.planning import precopy
 from fleet.planning.estimate import DEFAULT_LINK_MIB_S, MAX_PAUSE_MS, MIB, SWITCH_OVER_MS
-from migrations_app.course import Course
+from migrations_app.pace import Pace
 
 #: From the end of the copying to the proven arrival.
 TAIL_S = 0.5
@@ -86,15 +86,15 @@ def _mib_s(bytes_s: int | None) -> str:
     return "nobody knows how much" if bytes_s is None else f"{bytes_s / MIB:.0f} MiB/s"
 
 
-def look(course: Course, sample: JobSample, means: Means, *, since_start_s: float, post_copy: bool = False) -> Outlook:
-    """The outlook at this sample, which `course` has followed already."""
-    rate = course.rate_bytes_s or _expected_rate(means)
+def look(pace: Pace, sample: JobSample, means: Means, *, since_start_s: float, post_copy: bool = False) -> Outlook:
+    """The outlook at this sample, which `pace` has followed already."""
+    rate = pace.rate_bytes_s or _expected_rate(means)
     link = precopy.Link(bytes_s=rate, unlimited_bytes_s=max(rate, means.link_bytes_s))
     if post_copy:
         left_s = sample.memory_remaining_bytes / rate
         return _ends(left_s, 0.0, means, link, since_start_s, code="post_copy")
-    writes = precopy.writing((*means.writes, *course.writes))
-    ahead = _Ahead(course=course, sample=sample, means=means, writes=writes)
+    writes = precopy.writing((*means.writes, *pace.writes))
+    ahead = _Ahead(pace=pace, sample=sample, means=means, writes=writes)
     disks_s = ahead.disks_s(rate)
     copying = ahead.memory(link)
     if not copying.converges and means.promised_pause_ms > means.max_pause_ms:
@@ -113,14 +113,14 @@ def look(course: Course, sample: JobSample, means: Means, *, since_start_s: floa
 class _Ahead:
     """What is still to be copied."""
 
-    course: Course
+    pace: Pace
     sample: JobSample
     means: Means
     writes: precopy.Writing
 
     def disks_s(self, rate: float) -> float:
         """Seconds until every disk is mirrored."""
-        return self.sample.disk_remaining_bytes / (self.course.disk_rate_bytes_s or rate)
+        return self.sample.disk_remaining_bytes / (self.pace.disk_rate_bytes_s or rate)
 
     def left_bytes(self) -> float:
         """Memory of the running pass that really has to be sent: empty pages cost nothing."""
@@ -140,7 +140,7 @@ class _Ahead:
             link=link,
             writes=self.writes,
             max_pause_s=(max_pause_ms or self.means.max_pause_ms) / 1000,
-            since_sync_s=self.course.pass_s,
+            since_sync_s=self.pace.pass_s,
             first_pass=self.sample.iteration <= 1,
             may_throttle=self.means.may_throttle,
             throttle_percent=self.sample.auto_converge_throttle,

@@ -21,6 +21,7 @@ VERBS: dict[str, Verb] = {
     "job.cancel": Verb(Role.OPERATOR, "Cancelling a job"),
     "quarantine.restore": Verb(Role.OPERATOR, "Taking a disk out of quarantine"),
     "quarantine.delete": Verb(Role.OPERATOR, "Deleting a quarantined disk"),
+    "job.retry": Verb(Role.OPERATOR, "Trying a job again"),
     "guest.change": Verb(Role.OPERATOR, "Changing a guest"),
     "host.refresh": Verb(Role.OPERATOR, "Refreshing a host"),
     "host.maintenance": Verb(Role.OPERATOR, "Changing a host's maintenance"),

@@ -20,7 +20,7 @@ from fleet.api.filters import Filters
 from fleet.api.schema import PREFER, problems
 from fleet.api.serializers import EventSerializer, JobSerializer, NumberedEventSerializer
 from fleet.documents import event_document, job_document
-from fleet.jobs import commands
+from fleet.jobs import commands, retries
 from fleet.jobs.live import job_sites
 from fleet.jobs.snapshots import narrowed
 from fleet.jobs.visibility import visible_jobs
@@ -95,6 +95,13 @@ class Jobs(Listed):
         row: Job = self.get_object()
         commands.request(principal=self.principal, job=row, kind="cancel")
         return Response(self.document(self.get_object()), status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={202: JobSerializer, **problems(404, 409, 422)})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: Any = None) -> Response:
+        """The same wish again, as a new job; for one that failed or was cancelled."""
+        new = read_job(retries.again(principal=self.principal, job=self.get_object()).pk, self.principal)
+        return Response(new, status=status.HTTP_202_ACCEPTED, headers={"Location": new["url"]})
 
     @extend_schema(parameters=[_AFTER], responses={200: EventSerializer(many=True), **problems(404)}, filters=False)
     @action(detail=True, methods=["get"])

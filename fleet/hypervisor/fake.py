@@ -91,8 +91,8 @@ class FakeFleet:
         """A migration under way without any caller, as a killed worker leaves it."""
         with self.lock:
             run = FakeMigration(fleet=self, source=source, uuid=uuid, order=order)
-            self.migrations.append(run)
             run.start()
+            self.migrations.append(run)
             self.lock.notify_all()
         return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fleet.hypervisor.errors import Aborted, GuestNotFound, HostUnreachable, HypervisorError, JobBusy
+from fleet.hypervisor.errors import Aborted, GuestNotFound, HostUnreachable, HypervisorError, JobBusy, NoJob
 from fleet.hypervisor.facts import GuestEvent, JobSample
 from fleet.hypervisor.interface import MigrationOrder
 
@@ -25,11 +25,15 @@ class FakeMigration:
         self.sample = JobSample(kind="unbounded", operation="migration_out", elapsed_ms=1)
         self.commands: list[tuple[str, int]] = []
         self.in_post_copy = False
+        #: What the guest goes on as, wherever the migration ends.
+        self.state_before = "running"
+        #: Post-copy broke off: the source is stopped, the destination runs and lacks memory, and no call is under way.
+        self.broken = False
+        #: How often an attempt to mend it is still refused.
+        self.refuse_mending = 0
         #: An abort then changes nothing any more: the guest is being handed over.
         self.abort_is_too_late = False
         self.finished = False
-        #: It stopped a running guest for the whole transfer.
-        self.suspends = False
         self.error: HypervisorError | None = None
 
     @property
@@ -42,18 +46,21 @@ class FakeMigration:
         guest = self.source.guest_rows.get(self.uuid)
         if guest is None:
             raise GuestNotFound(f"{self.source.name} knows no guest {self.uuid}", host=self.source.name)
+        if self.order.resume_post_copy:
+            self._mend()
+            return
         if any(run.uuid == self.uuid and not run.finished for run in self.fleet.migrations if run is not self):
             raise JobBusy("another migration job is already running for the domain", host=self.source.name)
         if self.destination.faults_on("*"):
             raise HypervisorError(f"unable to connect to server at '{self.order.destination.address}'")
+        self.state_before = guest.state
         if self.order.definition_only and guest.state != "shutoff":
             raise HypervisorError("Requested operation is not valid: domain is not shut off", host=self.source.name)
         if not self.order.definition_only and guest.state == "shutoff":
             raise HypervisorError("Requested operation is not valid: domain is not running", host=self.source.name)
         state = "shutoff" if self.order.definition_only else "paused"
         self.destination.incoming(dataclasses.replace(guest, state=state, persistent=False), self.order)
-        self.suspends = not self.order.live and guest.state == "running"
-        if self.suspends:
+        if not self.order.live and guest.state == "running":
             self.source.set_state(self.uuid, "paused", reason="migration")
 
     # -- steps, called by the test ------------------------------------------------------------------------------------
@@ -125,6 +132,14 @@ class FakeMigration:
         self.destination.set_state(self.uuid, "running")
         self._end(None)
 
+    def break_post_copy(self) -> None:
+        """The link is cut in post-copy: stopped at the source, running at the destination, and the call fails."""
+        with self.fleet.lock:
+            self.broken = True
+            self.source.set_state(self.uuid, "paused", reason="postcopy_failed")
+            self.destination.set_state(self.uuid, "running", reason="postcopy")
+            self._end(HypervisorError("operation failed: job 'migration out' failed in post-copy phase"))
+
     # -- asked by callers ---------------------------------------------------------------------------------------------
 
     def abort(self) -> None:
@@ -151,7 +166,22 @@ class FakeMigration:
             text = "post-copy can only be started while outgoing migration is in progress"
             raise HypervisorError(text, host=self.source.name)
         self.in_post_copy = True
+        self.source.set_state(self.uuid, "paused", reason="postcopy")
+        self.destination.set_state(self.uuid, "running", reason="postcopy")
         self.command("post_copy")
+
+    def suspend(self) -> None:
+        """What `Hypervisor.suspend` does to it."""
+        self.source.set_state(self.uuid, "paused", reason="migration")
+        self.command("suspend")
+
+    def break_off(self) -> None:
+        """What `Hypervisor.break_off_post_copy` does to it."""
+        if not self.in_post_copy:
+            raise NoJob("current migration is not in post-copy phase", host=self.source.name)
+        self.command("break_off")
+        if not self.finished:
+            self.break_post_copy()
 
     def wait(self) -> None:
         """Block the migrate call until an ending, then return or raise as that ending says."""
@@ -163,6 +193,16 @@ class FakeMigration:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
+    def _mend(self) -> None:
+        broken = next((run for run in self.fleet.migrations if run.uuid == self.uuid and run.broken), None)
+        if broken is None:
+            raise HypervisorError("migration of the domain is not in post-copy phase", host=self.source.name)
+        if broken.refuse_mending > 0:
+            broken.refuse_mending -= 1
+            raise HypervisorError("QEMU reports migration is still running", host=self.source.name)
+        broken.broken, self.in_post_copy, self.sample = False, True, broken.sample
+        self.state_before = broken.state_before
+
     def _show(self, **numbers: int) -> None:
         with self.fleet.lock:
             elapsed = self.sample.elapsed_ms + 500
@@ -171,9 +211,7 @@ class FakeMigration:
 
     def _hand_over(self, downtime_ms: int) -> None:
         with self.fleet.lock:
-            guest = self.source.guest_rows[self.uuid]
-            if self.suspends:
-                guest = dataclasses.replace(guest, state="running")
+            guest = dataclasses.replace(self.source.guest_rows[self.uuid], state=self.state_before)
             total = guest.memory_mib << 20
             done = dataclasses.replace(
                 self.sample,
@@ -194,8 +232,9 @@ class FakeMigration:
     def _give_back(self) -> None:
         with self.fleet.lock:
             self.destination.never_came(self.uuid)
-            if self.suspends and self.uuid in self.source.guest_rows:
-                self.source.set_state(self.uuid, "running", reason="migration_canceled")
+            guest = self.source.guest_rows.get(self.uuid)
+            if guest is not None and guest.state != self.state_before:
+                self.source.set_state(self.uuid, self.state_before, reason="migration_canceled")
 
     def _end(self, error: HypervisorError | None) -> None:
         with self.fleet.lock:

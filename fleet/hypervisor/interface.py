@@ -44,7 +44,12 @@ class MigrationOrder:
     bandwidth_mib_s: int = 0
     max_downtime_ms: int = 0
     auto_converge: bool = False
+    #: Percent at which QEMU begins to slow the guest down, and by which it goes on; 0: QEMU's own 20 and 10.
+    throttle_first_percent: int = 0
+    throttle_step_percent: int = 0
     post_copy: bool = False
+    #: Go on with a post-copy that broke off; every other choice must be as it was.
+    resume_post_copy: bool = False
     parallel_connections: int = 0
     #: "" or "xbzrle".
     compression: str = ""
@@ -149,6 +154,15 @@ class Mirroring(Protocol):
 
 class Steering(Protocol):
     """What changes a running migration beyond its limits, and what brings a broken post-copy back."""
+
+    def suspend(self, uuid: str) -> None:
+        """Stop the guest's CPUs while its migration runs; it goes on where the migration ends. Raises NoJob."""
+
+    def break_off_post_copy(self, uuid: str) -> None:
+        """Make QEMU give up a post-copy stream that hangs, so that an order with `resume_post_copy` can mend it.
+
+        Neither copy loses anything by it. Raises NoJob where no post-copy is under way.
+        """
 
 
 class Gauging(Protocol):

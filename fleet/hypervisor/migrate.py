@@ -34,6 +34,7 @@ class Flag(IntFlag):
     POSTCOPY = 32768
     TLS = 65536
     PARALLEL = 131072
+    POSTCOPY_RESUME = 524288
 
 
 def flags(order: MigrationOrder) -> Flag:
@@ -51,6 +52,7 @@ def flags(order: MigrationOrder) -> Flag:
         Flag.COMPRESSED: bool(order.compression),
         Flag.AUTO_CONVERGE: order.auto_converge,
         Flag.POSTCOPY: order.post_copy,
+        Flag.POSTCOPY_RESUME: order.resume_post_copy,
         Flag.TLS: order.tls,
         Flag.PARALLEL: order.parallel_connections > 0,
     }
@@ -81,6 +83,9 @@ def parameters(order: MigrationOrder) -> dict[str, Any]:
         "parallel.connections": order.parallel_connections,
         "compression": order.compression,
     }
+    if order.auto_converge:
+        optional["auto_converge.initial"] = order.throttle_first_percent
+        optional["auto_converge.increment"] = order.throttle_step_percent
     return chosen | {name: value for name, value in optional.items() if value}
 
 

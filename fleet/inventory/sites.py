@@ -14,7 +14,7 @@ from fleet.access.principal import Principal
 from fleet.models import Site
 from fleet.refusals import Refused
 
-FIELDS = ("slug", "name", "latitude", "longitude", "time_zone")
+FIELDS = ("slug", "name", "latitude", "longitude", "time_zone", "max_moves")
 
 
 def add_site(*, principal: Principal, slug: str, name: str, **more: Any) -> Site:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -40,6 +41,11 @@ def publish(topic: str, message: dict[str, Any]) -> None:
 def job_changed(job_id: UUID | str, *, with_guest: bool = False) -> None:
     """After this transaction, tell the pages how the job stands now (and its guest, whose current job it is)."""
     transaction.on_commit(partial(_send_job, job_id, with_guest))
+
+
+def jobs_changed(job_ids: Iterable[UUID]) -> None:
+    """After this transaction, tell the pages how these jobs stand now; their rows are read together."""
+    transaction.on_commit(partial(_send_jobs, list(job_ids)))
 
 
 def host_changed(host_id: UUID | str) -> None:
@@ -92,6 +98,11 @@ def _send_job(job_id: UUID | str, with_guest: bool) -> None:
     send_document("job", job_document(job), job_sites(job))
     if with_guest and job.guest_id:
         _send_guest(job.guest_id)
+
+
+def _send_jobs(job_ids: list[UUID]) -> None:
+    for job in Job.objects.for_documents().filter(pk__in=job_ids) if job_ids else ():
+        send_document("job", job_document(job), job_sites(job))
 
 
 def _send_host(host_id: UUID | str) -> None:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("fleet", "0005_double_runs_out_of_facts")]
+    dependencies = [("fleet", "0004_tried_again")]
 
     operations = [
         migrations.AddField(

@@ -19,12 +19,10 @@ from migrations_app.evidence import Evidence, Proof, may_touch_source
 from migrations_app.flows import clean_up, endings, quarantine, reckoning
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
-from migrations_app.flows.receipt import receipt
+from migrations_app.flows.receipt import receipt, store
 from migrations_app.flows.transfer import Course
 from migrations_app.flows.verify import verify
-from migrations_app.models import Migration
 from migrations_app.outcome import Side
-from migrations_app.receipts import own_key
 
 _STATES = {Side.RUNNING: GuestState.RUNNING, Side.PAUSED: GuestState.PAUSED, Side.OFF: GuestState.SHUTOFF}
 
@@ -61,7 +59,7 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
             skip_waiting(errand)
             errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
-        _keep(errand, proof)
+        store(errand, proof)
         if errand.options.undefine_source:
             # With the definition kept, the files are its own and no leftovers.
             quarantine.keep(errand, left_behind)
@@ -90,13 +88,6 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
 def _words(errand: Errand) -> str:
     where = f"{errand.migration.destination_name}, and nowhere else"
     return f"{errand.name} is on {where}; it is shut off" if errand.cold else f"{errand.name} runs on {where}"
-
-
-def _keep(errand: Errand, proof: dict[str, Any]) -> None:
-    signature = own_key.signed(proof)
-    Migration.objects.filter(pk=errand.migration.pk).update(
-        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
-    )
 
 
 def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:

@@ -10,6 +10,7 @@ from fleet.planning.estimate import Forecast
 from migrations_app import modes, terms
 from migrations_app.flows import maps, situations
 from migrations_app.flows.expectations import Expectations, past_moves
+from migrations_app.flows.situations import Promised
 from migrations_app.map_rules import MapRules
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
@@ -75,12 +76,21 @@ def destinations(
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
-    reserved = situations.reserved_mib(host.id for host in hosts)
+    promised = situations.promised(host.id for host in hosts)
     held = terms.resolve(options, terms.Terms())
     expecting = Expectations(guest, source, held, situations.links_from(source), past_moves(guest))
     atlas = maps.atlas(source, options)
     found = [
-        _candidate(expecting, host, mode, storage, options, reserved.get(host.id, 0), atlas.to(host)) for host in hosts
+        _candidate(
+            expecting,
+            host,
+            mode,
+            storage,
+            options,
+            promised.get(host.id, situations.NOTHING),
+            atlas.to(host),
+        )
+        for host in hosts
     ]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
 
@@ -91,7 +101,7 @@ def _candidate(
     mode: str,
     storage: str,
     options: Options,
-    reserved: int,
+    promised: Promised,
     rules: MapRules,
 ) -> Destination:
     guest, source = expecting.guest, expecting.source
@@ -102,13 +112,13 @@ def _candidate(
         mode=mode,
         storage=storage,
         options=options,
-        reserved=reserved,
+        promised=promised,
         rules=rules,
     )
     return Destination(
         host=host,
         mode=mode,
-        score=situations.rate(guest, source, host, findings, reserved),
+        score=situations.rate(guest, source, host, findings, promised),
         findings=findings,
         forecast=expecting.of(host, findings, mode=mode),
         rules=rules,

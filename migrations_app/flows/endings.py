@@ -120,6 +120,8 @@ def _error(errand: Errand, course: Course) -> dict[str, Any]:
     code, hint = (course.error.code if course.error else "not_moved"), f"{errand.name} is on {here}, untouched."
     if course.gave_up == "timeout":
         code, text = "timeout", f"Not done within {errand.terms.max_duration_s} s, so it was given up."
+    elif course.gave_up == "hopeless":
+        code, text = "not_converging", course.why
     elif course.gave_up == "stalled":
         code, text = "stalled", "No byte moved for two minutes, so it was given up."
     elif course.gave_up == "cancel":

@@ -14,10 +14,10 @@ from fleet.hypervisor.facts import JobSample
 from fleet.models import JobEvent
 from fleet.planning.estimate import DEFAULT_LINK_MIB_S, MIB, SWITCH_OVER_MS, Experience
 from migrations_app import history, outlook
-from migrations_app.course import Course, follow
 from migrations_app.flows import expectations, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.outlook import Means, Outlook
+from migrations_app.pace import Pace, follow
 
 #: How uncertain the time left is, as pages show it.
 EARLY, LATE = 0.85, 1.2
@@ -32,7 +32,7 @@ class Foresight:
 
     def __init__(self, errand: Errand) -> None:
         self.errand = errand
-        self.course = Course()
+        self.pace = Pace()
         self._known: tuple[Means, Experience] | None = None
         self._hopeless = 0
 
@@ -45,13 +45,13 @@ class Foresight:
         stopped: bool = False,
     ) -> dict[str, Any]:
         """The parts of the progress that look ahead; what steering has changed stands in `progress`."""
-        self.course = follow(self.course, sample)
+        self.pace = follow(self.pace, sample)
         since_start_s = self._since_start_s()
         means = self._means(sample, since_start_s, progress.get("steering") or {})
         if not sample.memory_total_bytes and not sample.disk_total_bytes:
             found = _starting(progress.get("forecast") or {}, since_start_s)
         else:
-            found = outlook.look(self.course, sample, means, since_start_s=since_start_s, post_copy=post_copy)
+            found = outlook.look(self.pace, sample, means, since_start_s=since_start_s, post_copy=post_copy)
         if stopped:
             found = Outlook(text_code="ending", converges=True, pause_ms=found.pause_ms, eta_s=found.eta_s)
         self._warn(found)
@@ -64,7 +64,7 @@ class Foresight:
         document = found.document() | {
             "done_at": done_at,
             "text": outlook.words(found),
-            "writes": [list(stretch) for stretch in self.course.writes],
+            "writes": [list(stretch) for stretch in self.pace.writes],
         }
         more: dict[str, Any] = {
             "outlook": document,
@@ -86,7 +86,7 @@ class Foresight:
         means, known = self._known
         if known.fixed_s is not None and sample.memory_total_bytes:
             # What is not the copying is before or after it, and what was before is known by now.
-            lead_s = since_start_s - (sample.elapsed_ms - self.course.memory_began_ms) / 1000
+            lead_s = since_start_s - (sample.elapsed_ms - self.pace.memory_began_ms) / 1000
             means = replace(means, tail_s=max(known.fixed_s - lead_s, outlook.TAIL_S / 2))
         if (limit_mib_s := steering.get("bandwidth_mib_s")) is not None:
             means = replace(means, limit_bytes_s=limit_mib_s * MIB)

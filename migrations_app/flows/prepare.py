@@ -13,8 +13,8 @@ from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import map_rules, modes, xml_difference
-from migrations_app.flows import folders, media, situations
+from migrations_app import convergence, map_rules, modes, xml_difference
+from migrations_app.flows import folders, media, share, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
@@ -63,12 +63,15 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     verdict = there.cpu if there.cpu_asked == _cpu_of(guest) else errand.destination.compare_cpu(**_cpu_of(guest))
     source = situations.view(errand.source_row)
     destination_row = errand.destination_row
-    reserved = situations.reserved_mib([destination_row.pk], without=errand.migration.pk).get(destination_row.pk, 0)
-    destination = situations.view(destination_row, reserved)
+    others = situations.promised([destination_row.pk], without=errand.migration.pk)
+    promised = others.get(destination_row.pk, situations.NOTHING)
+    destination = situations.view(destination_row, promised)
     situation = Situation(
         guest=guest,
         source=replace(source, pools=pools_here),
-        destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
+        destination=replace(
+            destination, pools=situations.left(there.pools, promised), memory_free_mib=there.load.memory_free_mib
+        ),
         options=errand.options,
         mode=errand.migration.mode,
         storage=errand.migration.storage,
@@ -77,6 +80,8 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
         disks_read=True,
     )
     situation = folders.settled(errand, situation)
+    free = situations.left(situation.destination.pools, promised)
+    situation = replace(situation, destination=replace(situation.destination, pools=free))
     findings = survey(replace(situation, media_there=media.present(errand, situation)))
     if not findings.allowed:
         blocking = findings.blocking()
@@ -242,11 +247,13 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         definition_only=errand.cold and not findings.copies,
         destination_xml=live,
         persistent_xml=persistent,
-        bandwidth_mib_s=terms.bandwidth_mib_s,
-        max_downtime_ms=terms.max_pause_ms,
+        bandwidth_mib_s=share.allotted(errand),
+        # The promise is kept from below: `flows.steering` raises the limit where the passes stop shrinking.
+        max_downtime_ms=convergence.first_limit_ms(terms, convergence.Abilities()),
         # A guest that stands still writes nothing that would have to be waited for.
         auto_converge=terms.may_throttle and runs_on,
-        post_copy=terms.may_post_copy and runs_on,
+        # In reserve for an operator, whatever the policy says; QEMU takes no parallel connections beside it.
+        post_copy=terms.parallel <= 1 and runs_on,
         parallel_connections=terms.parallel if terms.parallel > 1 else 0,
         compression=terms.compression,
         tls=terms.encryption is not Encryption.OFF,

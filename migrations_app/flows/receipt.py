@@ -10,7 +10,9 @@ from fleet.hypervisor.facts import JobSample
 from migrations_app.evidence import Evidence, nothing_failed
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.transfer import Course
+from migrations_app.models import Migration
 from migrations_app.outcome import Outcome
+from migrations_app.receipts import own_key
 
 
 def receipt(
@@ -66,3 +68,11 @@ def _timings_ms(errand: Errand, course: Course, arrived_at: datetime) -> dict[st
     return {
         name: round((moment - wished).total_seconds() * 1000, 1) if moment else None for name, moment in moments.items()
     }
+
+
+def store(errand: Errand, proof: dict[str, Any]) -> None:
+    """Sign the receipt and keep it with the move."""
+    signature = own_key.signed(proof)
+    Migration.objects.filter(pk=errand.migration.pk).update(
+        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
+    )

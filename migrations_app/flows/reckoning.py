@@ -87,13 +87,20 @@ def _taught(
         return taught
     copying_s = numbers.memory_processed_bytes / numbers.memory_rate_bytes_s
     taught["fixed_s"] = round(max(duration_ms / 1000 - copying_s, 0.0), 3)
-    if not errand.terms.bandwidth_mib_s and errand.terms.bandwidth_share_percent == 100:
+    if not _limited(errand):
         taught["rate_mib_s"] = round(numbers.memory_rate_bytes_s / MIB, 2)
     if share is not None and foreseen.get("bytes"):
         # As it would have been reckoned with the share that is known by now, so that nothing is corrected twice.
         reckoned = foreseen["bytes"] * share / (foreseen.get("memory_share") or 1.0)
         taught["correction"] = _ratio(sent_bytes, reckoned)
     return taught
+
+
+def _limited(errand: Errand) -> bool:
+    """Whether anything but the way itself may have held it back; then its speed says nothing of the way."""
+    steered = (errand.pen.job.progress.get("steering") or {}).get("bandwidth_mib_s")
+    allotted = Migration.objects.values_list("allotted_mib_s", flat=True).get(pk=errand.migration.pk)
+    return bool(errand.terms.bandwidth_mib_s or steered or allotted or errand.terms.bandwidth_share_percent < 100)
 
 
 def _memory_share(numbers: JobSample) -> float | None:

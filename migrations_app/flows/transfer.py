@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.utils import timezone
@@ -19,8 +19,13 @@ from fleet.jobs.progress import LeaseLost
 from fleet.models import JobCommand, JobEvent
 from fleet.states import StepState
 from migrations_app import measures, steps
+from migrations_app.flows import post_copy
 from migrations_app.flows.errand import Errand
 from migrations_app.flows.foresight import Foresight
+from migrations_app.flows.share import Share
+from migrations_app.flows.steering import Helm
+from migrations_app.outcome import Outcome
+from migrations_app.second_tries import weaker
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,10 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
 #: A migration whose numbers stand still this long is given up; the guest stays where it is.
 STALLED_AFTER_S = 120
+#: An adopted post-copy that stands still this long may be one that broke off.
+POST_COPY_QUIET_S = 2
+#: In post-copy nothing is given up: a stream that stands still this long is broken off and mended.
+POST_COPY_STALLED_AFTER_S = 20
 #: libvirt may still clear up an aborted migration of a moment ago.
 BUSY_PATIENCE_S = 15
 #: An adopted migration's source may be silent this long before the job becomes unknown.
@@ -39,9 +48,12 @@ class Course:
     """How a transfer went, as far as this worker saw it."""
 
     error: HypervisorError | None = None
-    #: Why we aborted it: "cancel", "timeout", "stalled" or "".
+    #: Why we aborted it: "cancel", "timeout", "stalled", "hopeless" or "", and the sentence that says so.
     gave_up: str = ""
+    why: str = ""
     last: JobSample | None = None
+    #: What libvirt refused at the start and was left out then; the watch puts it into the log.
+    doubts: list[str] = field(default_factory=list)
     #: Around libvirt's call; None for a migration that another worker began.
     entered_at: datetime | None = None
     returned_at: datetime | None = None
@@ -65,21 +77,25 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
             course.returned_at = timezone.now()
             done.set()
             wake.set()
+            share.let_go()
 
-    watch = _Watch(errand, course, copies_disks=bool(order.copy_disks))
+    share = Share(errand, given=order.bandwidth_mib_s)
+    watch = _Watch(errand, course, share, copies_disks=bool(order.copy_disks), order=order)
     unsubscribe = host.subscribe(watch.listener(wake))
     try:
         threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
         watch.until(done.is_set, wake)
     finally:
         unsubscribe()
+    if watch.helm.in_post_copy:
+        post_copy.see_through(errand, course, watch)
     return course
 
 
 def accompany(errand: Errand) -> Course:
     """Stay with a migration that another worker began, until the source runs no job for the guest any more."""
     course = Course()
-    watch = _Watch(errand, course, copies_disks=bool(errand.migration.artefacts))
+    watch = _Watch(errand, course, Share(errand), copies_disks=bool(errand.migration.artefacts))
     silent_since: float | None = None
 
     def over() -> bool:
@@ -91,9 +107,13 @@ def accompany(errand: Errand) -> Course:
             course.error = error
             return time.monotonic() - silent_since > SILENCE_S
         silent_since = None
-        return job is None
+        # libvirt shows a job as long as a post-copy that broke off can still be mended.
+        still = watch.helm.in_post_copy and time.monotonic() - watch.moved > POST_COPY_QUIET_S
+        return job is None or (still and errand.ask().outcome is Outcome.RECOVERING)
 
     watch.until(over, threading.Event())
+    if watch.helm.in_post_copy:
+        post_copy.see_through(errand, course, watch)
     return course
 
 
@@ -108,18 +128,28 @@ def _migrate_when_idle(errand: Errand, order: MigrationOrder, course: Course) ->
             if time.monotonic() > deadline or errand.lease.lost.is_set():
                 raise
             time.sleep(LOOK_EVERY_S)
+        except HypervisorError as error:
+            second = weaker(order, error, errand.terms.encryption) if course.last is None else None
+            if second is None or errand.lease.lost.is_set():
+                raise
+            order, words = second
+            course.doubts.append(words)
 
 
 class _Watch:
     """The loop beside a running migration."""
 
-    def __init__(self, errand: Errand, course: Course, *, copies_disks: bool) -> None:
+    def __init__(
+        self, errand: Errand, course: Course, share: Share, *, copies_disks: bool, order: MigrationOrder | None = None
+    ) -> None:
         self.errand, self.course, self.copies_disks = errand, course, copies_disks
+        self.share = share
         self.began = self.moved = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
-        self.next_pass, self.throttle = 2, 0
+        self.next_pass = 2
         self.foresight = Foresight(errand)
+        self.helm = Helm(errand, self._abort, began=self.began - _age_s(errand, order), order=order)
         if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
 
@@ -148,6 +178,10 @@ class _Watch:
                 return
             self._look()
 
+    def resume(self) -> None:
+        """libvirt was called anew for the same migration."""
+        self.course.returned_at, self.moved = None, time.monotonic()
+
     def _look(self) -> None:
         errand = self.errand
         if errand.lease.lost.is_set():
@@ -159,11 +193,14 @@ class _Watch:
             sample = None
         if self.course.returned_at is not None:
             return  # while we asked; what people wait for now is the end
+        while self.course.doubts:
+            errand.pen.say("start.weaker", self.course.doubts.pop(0), level=JobEvent.Level.WARNING)
         progress = None
         if sample is not None and sample.operation in {"", "migration_out"}:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
+        self.share.apply()
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:
@@ -175,39 +212,46 @@ class _Watch:
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
         self._narrate(sample)
+        if not self.course.gave_up:
+            self.helm.look(sample)
         progress = measures.measure(
             sample,
             before=self.errand.pen.job.progress,
             heard_at=rfc3339(timezone.now()) or "",
             expected_memory_bytes=0 if self.errand.cold else self.errand.migration.memory_mib << 20,
         )
-        return progress | self.foresight.take(sample, progress, stopped=stage == steps.SWITCH_OVER)
+        progress |= {"steering": self.helm.document()}
+        stopped = stage == steps.SWITCH_OVER
+        return progress | self.foresight.take(sample, progress, post_copy=self.helm.in_post_copy, stopped=stopped)
 
     def _narrate(self, sample: JobSample) -> None:
-        """The log tells passes 2, 4, 8 ... and every step of throttling: enough to follow, little to read."""
+        """The log tells passes 2, 4, 8 ...: enough to follow, little to read."""
         if sample.iteration >= self.next_pass:
             self.next_pass = 2 * sample.iteration
             left, writes = _mib(sample.memory_remaining_bytes), _mib(sample.dirty_rate_bytes_s)
             text = f"Memory pass {sample.iteration}: {left} left, the guest writes {writes}/s"
             self.errand.pen.say("memory.pass", text, data={"iteration": sample.iteration})
-        if sample.auto_converge_throttle > self.throttle:
-            self.throttle = sample.auto_converge_throttle
-            text = f"The guest's CPUs are slowed down by {self.throttle} % so that the copy can finish"
-            self.errand.pen.say("throttled", text, level=JobEvent.Level.WARNING, data={"percent": self.throttle})
 
     def _obey(self, command: JobCommand) -> None:
-        if command.kind == JobCommand.Kind.CANCEL and self._abort("cancel"):
+        if command.kind != JobCommand.Kind.CANCEL or self.helm.in_post_copy:
+            self.helm.obey(command)
+        elif self._abort("cancel"):
             self.errand.pen.settle(command, "the migration was told to stop")
 
     def _give_up_if_hopeless(self) -> None:
         now = time.monotonic()
+        if self.helm.in_post_copy:
+            if now - self.moved > POST_COPY_STALLED_AFTER_S:
+                self.moved = now
+                post_copy.break_off(self.errand)
+            return
         limit = self.errand.terms.max_duration_s
-        if limit and now - self.began > limit and not self.course.gave_up:
+        if limit and now - self.helm.began > limit and not self.course.gave_up:
             self._abort("timeout")
         elif now - self.moved > STALLED_AFTER_S and not self.course.gave_up:
             self._abort("stalled")
 
-    def _abort(self, why: str) -> bool:
+    def _abort(self, why: str, text: str = "") -> bool:
         """Ask libvirt to stop; True when it was told. A migration that is just ending may still succeed."""
         try:
             self.errand.source.abort(self.errand.uuid)
@@ -216,8 +260,14 @@ class _Watch:
         except HypervisorError as error:
             self.errand.pen.say("abort.refused", f"libvirt did not stop it: {error.text}", level=JobEvent.Level.WARNING)
             return False
-        self.course.gave_up = why
+        self.course.gave_up, self.course.why = why, text
         return True
+
+
+def _age_s(errand: Errand, order: MigrationOrder | None) -> float:
+    """How long an adopted migration has been under way, for its deadline; 0 for one that begins now."""
+    entered = errand.migration.call_entered_at
+    return 0.0 if order is not None or entered is None else max((timezone.now() - entered).total_seconds(), 0.0)
 
 
 def _mib(size_bytes: int) -> str:

@@ -96,7 +96,9 @@ def _disks(
 
 def _users_here(errand: Errand) -> tuple[FileUser, ...]:
     """Running guests at the source with the files that the guest had there."""
-    paths = {artefact["source"] for artefact in errand.migration.artefacts} | bystanders.own_files(errand)
+    paths = {
+        artefact["source"] for artefact in errand.migration.artefacts if artefact["source"]
+    } | bystanders.own_files(errand)
     return errand.source.file_users(paths, only_active=True) if paths else ()
 
 

@@ -8,6 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("fleet", "0006_guest_writing"),
         ("migrations_app", "0004_quarantine"),
+        ("migrations_app", "0003_queue_and_shares"),
     ]
 
     operations = [

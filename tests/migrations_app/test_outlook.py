@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fleet.hypervisor.facts import JobSample
-from migrations_app.course import Course, follow
 from migrations_app.outlook import Means, Outlook, look
+from migrations_app.pace import Pace, follow
 
 MIB = 1 << 20
 COURSES = sorted((Path(__file__).parent / "courses").glob("*.json"))
@@ -42,7 +42,7 @@ def means(document: dict[str, Any], **more: Any) -> Means:
 
 def outlook_at(document: dict[str, Any], percent: float, **more: Any) -> Outlook:
     """The first outlook when so much of the memory needs not be sent any more."""
-    course = Course()
+    course = Pace()
     for at_ms, sample in document["samples"]:
         course = follow(course, sample)
         total = sample.memory_total_bytes
@@ -111,7 +111,7 @@ def test_a_copy_that_never_ends_is_foreseen_and_the_remedies_are_named() -> None
 
 
 def test_without_any_measurement_it_is_seen_after_a_few_passes() -> None:
-    course, seen = Course(), []
+    course, seen = Pace(), []
     for at_ms, sample in NEVER["samples"]:
         course = follow(course, sample)
         if sample.iteration:
@@ -128,7 +128,7 @@ def sample(**numbers: Any) -> JobSample:
 
 def simple(now: JobSample, **more: Any) -> Outlook:
     values: dict[str, Any] = {"memory_share": 1.0, "tail_s": 0.5, "limit_bytes_s": 10 * MIB, "link_bytes_s": 100 * MIB}
-    return look(follow(Course(), now), now, Means(**values | more), since_start_s=2.0)
+    return look(follow(Pace(), now), now, Means(**values | more), since_start_s=2.0)
 
 
 def test_what_is_left_is_sent_at_the_rate_seen() -> None:
