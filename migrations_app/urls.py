@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from migrations_app import disk_views, map_views, policy_views, quarantine_views, views, views_bulk
+from migrations_app import disk_views, forecast_views, map_views, policy_views, quarantine_views, views, views_bulk
 
 urlpatterns = [
     path("guests/<uuid:pk>/migrate/", views.migrate, name="migrate"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("maps/add/", map_views.add, name="map-add"),
     path("maps/<uuid:pk>/", map_views.edit, name="map-edit"),
     path("maps/<uuid:pk>/remove/", map_views.remove, name="map-remove"),
+    path("forecasts/", forecast_views.forecasts, name="forecasts"),
     path("quarantine/", quarantine_views.disks, name="quarantine"),
     path("quarantine/<uuid:pk>/<str:wish>/", quarantine_views.ask, name="quarantine-ask"),
     path("policies/", policy_views.policies, name="policies"),

@@ -21,6 +21,7 @@ from fleet.states import StepState
 from migrations_app import measures, steps
 from migrations_app.flows import post_copy
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.foresight import Foresight
 from migrations_app.flows.share import Share
 from migrations_app.flows.steering import Helm
 from migrations_app.outcome import Outcome
@@ -149,6 +150,7 @@ class _Watch:
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
         self.next_pass = 2
+        self.foresight = Foresight(errand)
         self.helm = Helm(errand, self._abort, began=self.began - _age_s(errand, order), order=order)
         if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
@@ -221,7 +223,9 @@ class _Watch:
             heard_at=rfc3339(timezone.now()) or "",
             expected_memory_bytes=0 if self.errand.cold else self.errand.migration.memory_mib << 20,
         )
-        return progress | {"steering": self.helm.document()}
+        progress |= {"steering": self.helm.document()}
+        stopped = stage == steps.SWITCH_OVER
+        return progress | self.foresight.take(sample, progress, post_copy=self.helm.in_post_copy, stopped=stopped)
 
     def _narrate(self, sample: JobSample) -> None:
         """The log tells passes 2, 4, 8 ...: enough to follow, little to read."""
