@@ -140,6 +140,7 @@ def _store(
         not_before=wish.not_before,
         # It is counted where it runs already.
         memory_mib=0,
+        pool_bytes=situations.pool_bytes(findings),
     )
     lifecycle.record(job.pk, code="submitted", message=f"{principal.name} asked to move {places}")
     audit.record(
