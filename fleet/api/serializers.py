@@ -155,6 +155,7 @@ class GuestSerializer(serializers.Serializer[Any]):
         help_text="Hosts that run it at once: the alarm of alarms. Else empty.",
     )
     runs_twice_since = serializers.DateTimeField(allow_null=True)
+    policy = serializers.CharField(help_text="The migration policy it names; empty: by tag, site or default.")
     current_job = serializers.CharField(allow_null=True, help_text="The address of its unfinished job.")
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 
@@ -187,6 +188,18 @@ class AmountSerializer(serializers.Serializer[Any]):
     remaining = serializers.IntegerField()
 
 
+class SteeringSerializer(serializers.Serializer[Any]):
+    """What is in force in a running migration, and what may be asked of it."""
+
+    limit_ms = serializers.IntegerField(help_text="QEMU's downtime limit now.")
+    promised_ms = serializers.IntegerField(help_text="The longest pause that was promised.")
+    bandwidth_mib_s = serializers.IntegerField(help_text="0: without limit.")
+    reason = serializers.CharField(help_text="How it stands, in a sentence.")
+    settled = serializers.CharField(help_text="Why nothing is left to decide; empty while something is.")
+    can = serializers.ListField(child=serializers.CharField())
+    why_not = serializers.DictField(child=serializers.CharField())
+
+
 class ProgressSerializer(serializers.Serializer[Any]):
     """How far a job is; every field may be missing."""
 
@@ -208,6 +221,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     moved = serializers.IntegerField(required=False, help_text="Of several guests: those that have moved, ...")
     of = serializers.IntegerField(required=False, help_text="... of so many, ...")
     failed = serializers.IntegerField(required=False, help_text="... and those that did not get across.")
+    steering = SteeringSerializer(required=False)
 
 
 class JobErrorSerializer(serializers.Serializer[Any]):

@@ -33,6 +33,7 @@ def guest_document(guest: Guest) -> dict[str, Any]:
         "watch_address": guest.watch_address,
         "runs_twice_on": guest.runs_twice_on,
         "runs_twice_since": rfc3339(guest.runs_twice_since),
+        "policy": guest.policy,
         "current_job": job_url(jobs[0].id) if jobs else None,
         "version": guest.version,
     }

@@ -34,7 +34,7 @@ LOOK_EVERY_S = 0.25
 STALLED_AFTER_S = 120
 #: An adopted post-copy that stands still this long may be one that broke off.
 POST_COPY_QUIET_S = 2
-#: In post-copy nothing is given up: a stream that stands still this long is broken off and mended.
+#: In post-copy nothing is given up; a stream that stands still this long is told.
 POST_COPY_STALLED_AFTER_S = 20
 #: libvirt may still clear up an aborted migration of a moment ago.
 BUSY_PATIENCE_S = 15
@@ -239,7 +239,8 @@ class _Watch:
         if self.helm.in_post_copy:
             if now - self.moved > POST_COPY_STALLED_AFTER_S:
                 self.moved = now
-                post_copy.break_off(self.errand)
+                text = "No memory arrives any more; libvirt gives the stream up after half a minute, then it is mended"
+                self.errand.pen.say("post_copy.stalled", text, level=JobEvent.Level.WARNING)
             return
         limit = self.errand.terms.max_duration_s
         if limit and now - self.helm.began > limit and not self.course.gave_up:

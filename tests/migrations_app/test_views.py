@@ -11,7 +11,6 @@ import pytest
 from django.test import Client
 
 from fleet.hypervisor.facts import DiskFacts
-from fleet.hypervisor.fake_xml import domain_xml
 from fleet.models import Guest, Host, Job
 from fleet.states import Role
 from migrations_app.models import Migration
@@ -190,8 +189,7 @@ def test_a_medium_that_stays_behind_brings_up_its_choice(cast, rung):
     alpha, uuid = cast.fleet.hosts["alpha"], str(cast.db.uuid)
     medium = DiskFacts(target="sda", bus="sata", device="cdrom", kind="file", source="/srv/local/tools.iso")
     guest = alpha.guest_rows[uuid]
-    guest = replace(guest, disks=(*guest.disks, medium))
-    alpha.guest_rows[uuid] = replace(guest, xml=domain_xml(guest))
+    alpha._put(replace(guest, disks=(*guest.disks, medium), xml=""))
     cast.sync()
     client, mine = browser(Role.OPERATOR), f"/guests/{cast.db.pk}/migrate/"
     refused = text(client.get(mine))
