@@ -35,6 +35,9 @@ def pages(page: Page, base: str) -> Iterator[tuple[str, str]]:
     if forum := first(page, base + "/guests/?q=forum", "td a.name"):
         yield ("migrate-changed", f"{forum}migrate/?storage=auto&map=north+to+south")
     yield from (("maps", "/maps/"), ("map-add", "/maps/add/"), ("quarantine", "/quarantine/"))
+    yield from (("policies", "/policies/"), ("policy-add", "/policies/add/"))
+    if together := first(page, base + "/jobs/?q=guests", "td a.name"):
+        yield ("job-together", together)
     if map_edit := first(page, base + "/maps/", "td a[href^='/maps/']"):
         yield ("map-edit", map_edit)
     for state in STATES:
