@@ -25,6 +25,7 @@ def _remove(errand: Errand, path: str) -> bool:
     try:
         if errand.source.file_users([path], volumes=True):
             return False
+        errand.pen.prove()
         errand.source.delete_volume(path)
     except HypervisorError as error:
         errand.pen.say("source.left", f"{path} stays at the source: {error.text}", level=JobEvent.Level.WARNING)

@@ -69,9 +69,7 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     situation = Situation(
         guest=guest,
         source=replace(source, pools=pools_here),
-        destination=replace(
-            destination, pools=situations.left(there.pools, promised), memory_free_mib=there.load.memory_free_mib
-        ),
+        destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
         options=errand.options,
         mode=errand.migration.mode,
         storage=errand.migration.storage,
@@ -284,6 +282,8 @@ def remove_volumes(errand: Errand) -> list[str]:
     if not errand.migration.artefacts:
         return []
     used = {disk.source for guest in errand.destination.guests() for disk in guest.disks}
+    # A worker that slept while another began afresh would remove what that one is filling now.
+    errand.pen.prove()
     left: list[str] = []
     for artefact in errand.migration.artefacts:
         if artefact["path"] in used:
