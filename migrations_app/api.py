@@ -35,10 +35,10 @@ from migrations_app.api_bodies import (
     MigrationBody,
     MigrationSerializer,
 )
-from migrations_app.flows import wishes
 from migrations_app.flows.bulk import items_of, submit_together
 from migrations_app.flows.destinations import Destination, destinations
-from migrations_app.flows.submit import Submission, Wish
+from migrations_app.flows.submit import submit
+from migrations_app.flows.wishes import Submission, Wish
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
 
@@ -160,9 +160,7 @@ class Migrations(Listed):
 
     def _submit(self, wish: dict[str, Any], *, key: str = "", dry_run: bool = False, at: str = "") -> Submission:
         guest, words = self._wished(wish, at=at)
-        return wishes.ask(
-            principal=self.principal, guest=guest, wish=Wish.of(words), idempotency_key=key, dry_run=dry_run
-        )
+        return submit(principal=self.principal, guest=guest, wish=Wish.of(words), idempotency_key=key, dry_run=dry_run)
 
     def _wished(self, wish: dict[str, Any], *, at: str = "") -> tuple[Guest, dict[str, Any]]:
         """The guest, and the words for `Wish`, with rows for names."""

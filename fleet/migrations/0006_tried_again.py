@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('fleet', '0005_double_runs_out_of_facts'),
+        ('fleet', "0005_double_runs_out_of_facts"),
     ]
 
     operations = [

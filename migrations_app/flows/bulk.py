@@ -13,8 +13,9 @@ from fleet.access.principal import Principal
 from fleet.jobs import lifecycle, live
 from fleet.models import Guest, Host, Job
 from fleet.refusals import Refused
-from migrations_app.flows import replays, situations, wishes
-from migrations_app.flows.submit import Wish
+from migrations_app.flows import replays, situations
+from migrations_app.flows.submit import submit
+from migrations_app.flows.wishes import Wish
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +72,7 @@ def _parent(principal: Principal, items: Sequence[Item], key: str, digest: str) 
 
 def _one(principal: Principal, item: Item, parent: Job, number: int) -> Job:
     try:
-        submission = wishes.ask(principal=principal, guest=item.guest, wish=item.wish.under(parent))
+        submission = submit(principal=principal, guest=item.guest, wish=item.wish.under(parent))
     except Refused as refusal:
         refusal.field = f"items/{number}/{refusal.field}".rstrip("/")
         raise

@@ -75,7 +75,7 @@ def destinations(
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
-    promises = situations.promised(host.id for host in hosts)
+    promised = situations.promised(host.id for host in hosts)
     links, atlas = situations.links_from(source), maps.atlas(source, options)
     found = [
         _candidate(
@@ -85,7 +85,7 @@ def destinations(
             mode,
             storage,
             options,
-            promises.get(host.id, situations.NOTHING),
+            promised.get(host.id, situations.NOTHING),
             links,
             atlas.to(host),
         )

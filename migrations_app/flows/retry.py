@@ -9,8 +9,8 @@ from fleet.jobs import lifecycle
 from fleet.models import Host, Job, JobEvent
 from fleet.refusals import NotNow, Refused
 from fleet.states import JobState
-from migrations_app.flows import wishes
-from migrations_app.flows.submit import Wish
+from migrations_app.flows.submit import submit
+from migrations_app.flows.wishes import Wish
 from migrations_app.models import Migration
 from migrations_app.options import parse
 
@@ -107,7 +107,7 @@ def _host(host_id: str) -> Host:
 
 def _again(principal: Principal, migration: Migration, wish: Wish) -> Job:
     assert migration.guest is not None  # noqa: S101 - looked at by the callers
-    job = wishes.ask(principal=principal, guest=migration.guest, wish=wish).job
+    job = submit(principal=principal, guest=migration.guest, wish=wish).job
     assert job is not None  # noqa: S101 - only dry runs have none
     return job
 

@@ -2,81 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from fleet.access import audit
 from fleet.access.principal import Principal
-from fleet.documents.times import rfc3339
 from fleet.jobs import lifecycle, live
 from fleet.jobs.progress import plan_steps
 from fleet.models import Guest, Host, Job
-from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
 from migrations_app import map_rules, steps, terms, xml_difference
 from migrations_app.flows import choosing, replays, situations
 from migrations_app.flows.destinations import Destination
+from migrations_app.flows.free import check_idle, check_single
+from migrations_app.flows.submit_storage import submit_storage
+from migrations_app.flows.wishes import Submission, Wish
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
-from migrations_app.options import Options
 from migrations_app.preflight import Findings
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submission:
-    """What came of the wish; `job` is None on a dry run, `replayed` when the same key was used before."""
-
-    job: Job | None
-    destination: Host
-    storage: str
-    #: The map that holds, by name; "": none.
-    map: str = ""
-    checks: list[dict[str, Any]]
-    forecast: Forecast | None = None
-    #: What changes in the guest's definition, as lines of a diff.
-    xml_difference: list[str] = field(default_factory=list)
-    replayed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What was asked for, beside the guest."""
-
-    #: None: the best one.
-    destination: Host | None = None
-    mode: str = "auto"
-    storage: str = "auto"
-    options: Options = field(default_factory=Options)
-    not_before: datetime | None = None
-    #: Hosts not to choose, because an earlier try there failed.
-    avoid: frozenset[UUID] = frozenset()
-    retry_of: Job | None = None
-    parent: Job | None = None
-
-    @classmethod
-    def of(cls, words: Mapping[str, Any]) -> Wish:
-        """From keywords, where None is as good as left out."""
-        return cls(**{name: value for name, value in words.items() if value is not None})
-
-    def under(self, parent: Job) -> Wish:
-        """The same as one of several."""
-        return replace(self, parent=parent)
-
-    def document(self) -> dict[str, Any]:
-        """As stored, so that it can be asked for again; options have their own column."""
-        return {
-            "destination": str(self.destination.pk) if self.destination else None,
-            "mode": self.mode,
-            "storage": self.storage,
-            "not_before": rfc3339(self.not_before),
-        }
 
 
 def submit(
@@ -95,6 +42,10 @@ def submit(
     running job) and Refused (with the failed checks); nothing is stored then.
     """
     wish = wish or Wish.of(words)
+    if wish.mode == Migration.Mode.STORAGE:
+        return submit_storage(
+            principal=principal, guest=guest, wish=wish, idempotency_key=idempotency_key, dry_run=dry_run
+        )
     source = situations.place_of(guest)
     principal.require("migration.submit", source.site_id, what=guest.name)
     if wish.destination is not None:
@@ -104,8 +55,8 @@ def submit(
     if idempotency_key and not dry_run and (earlier := _replay(principal, idempotency_key, digest)):
         return earlier
     _check_place(guest, source, expected_host)
-    _check_idle(guest)
-    _check_single(guest)
+    check_idle(guest)
+    check_single(guest)
     chosen = choosing.choose(
         principal=principal,
         guest=guest,
@@ -126,7 +77,7 @@ def submit(
         # Somebody was faster by a moment: the same request sent twice, or another job on the guest.
         if idempotency_key and (earlier := _replay(principal, idempotency_key, digest)):
             return earlier
-        _check_idle(guest)
+        check_idle(guest)
         raise
     return _answer(job, chosen)
 
@@ -170,25 +121,6 @@ def _moved(guest: Guest, expected: Host, text: str = "") -> Refused:
     )
 
 
-def _check_idle(guest: Guest) -> None:
-    running = Job.objects.unfinished().filter(guest=guest).first()
-    if running is not None:
-        raise Busy(
-            f"{guest.name} is busy: {running.title} ({running.state}).",
-            job_id=str(running.pk),
-            remedy="Wait for that job, or cancel it.",
-        )
-
-
-def _check_single(guest: Guest) -> None:
-    if guest.runs_twice_on:
-        raise Refused(
-            f"{guest.name} runs twice, on {' and '.join(guest.runs_twice_on)}.",
-            code="runs_twice",
-            remedy="Find out which copy is right and stop the other; then it can be moved again.",
-        )
-
-
 def _store(
     principal: Principal,
     guest: Guest,
@@ -202,7 +134,7 @@ def _store(
     still_there = Guest.objects.filter(pk=guest.pk, host=source)
     if not still_there.update(version=F("version") + 1):
         raise _moved(guest, source)
-    _check_idle(guest)
+    check_idle(guest)
     findings = _promise_room(guest, source, chosen, wish)
     job = Job.objects.create(
         kind=Job.Kind.MIGRATION,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 
 from django.db import IntegrityError, transaction
@@ -15,11 +13,12 @@ from fleet.jobs import lifecycle, live
 from fleet.jobs.progress import plan_steps
 from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast, forecast
-from fleet.refusals import Busy, Refused
+from fleet.refusals import Refused
 from fleet.tasks import ring
 from migrations_app import steps, terms
-from migrations_app.flows import situations
-from migrations_app.flows.submit import Submission, Wish
+from migrations_app.flows import replays, situations
+from migrations_app.flows.free import check_idle, check_single
+from migrations_app.flows.wishes import Submission, Wish
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings, same_host
@@ -33,12 +32,11 @@ def submit_storage(
     idempotency_key: str = "",
     dry_run: bool = False,
 ) -> Submission:
-    """Store a move of `guest`'s disks, those in `options.disks`, or all that can go to `options.target_pool`.
+    """Store a move of `guest`'s disks: those in the options' `disks`, or all that can go to `target_pool`.
 
-    A destination, where it is named, can only be the guest's own host. Raises Forbidden, Busy and Refused.
+    The destination, where one is named, can only be the guest's own host. Raises Forbidden, Busy and Refused.
     """
-    options, destination = wish.options, wish.destination
-    host = situations.place_of(guest)
+    host, options, destination = situations.place_of(guest), wish.options, wish.destination
     principal.require("migration.submit", host.site_id, what=guest.name)
     digest = _digest(guest, options)
     if idempotency_key and not dry_run and (earlier := _replay(principal, idempotency_key, digest, host)):
@@ -50,7 +48,8 @@ def submit_storage(
             field="destination",
             remedy="Leave the destination out, or move the guest with mode 'auto'.",
         )
-    _check_idle(guest)
+    check_idle(guest)
+    check_single(guest)
     findings = check(guest, host, options)
     if not findings.allowed:
         raise _refusal(guest, findings)
@@ -64,7 +63,7 @@ def submit_storage(
         # Somebody was faster by a moment.
         if idempotency_key and (earlier := _replay(principal, idempotency_key, digest, host)):
             return earlier
-        _check_idle(guest)
+        check_idle(guest)
         raise
     return _answer(job, host, findings, cost)
 
@@ -94,13 +93,6 @@ def _refusal(guest: Guest, findings: Findings) -> Refused:
         remedy=" ".join(dict.fromkeys(found.remedy for found in blocking if found.remedy)),
         checks=[found.document() for found in findings.checks],
     )
-
-
-def _check_idle(guest: Guest) -> None:
-    running = Job.objects.unfinished().filter(guest=guest).first()
-    if running is not None:
-        text = f"{guest.name} is busy: {running.title} ({running.state})."
-        raise Busy(text, job_id=str(running.pk), remedy="Wait for that job, or cancel it.")
 
 
 def _store(
@@ -166,18 +158,11 @@ def _store(
 
 
 def _digest(guest: Guest, options: Options) -> str:
-    wish = [str(guest.pk), Migration.Mode.STORAGE, options.document()]
-    return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
+    return replays.digest([str(guest.pk), Migration.Mode.STORAGE, options.document()])
 
 
 def _replay(principal: Principal, key: str, digest: str, host: Host) -> Submission | None:
-    job = Job.objects.filter(requested_by=principal.user, idempotency_key=key).first()
+    job = replays.earlier_job(principal, key, digest)
     if job is None:
         return None
-    if job.request_digest != digest:
-        raise Refused(
-            "This Idempotency-Key was used for another request.",
-            code="idempotency_key_reused",
-            remedy="Use a new key for a new request.",
-        )
     return Submission(job=job, destination=host, storage=Migration.Storage.COPY, checks=[], replayed=True)

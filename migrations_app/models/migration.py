@@ -43,6 +43,8 @@ class Migration(models.Model):
     options = models.JSONField(default=dict)
     #: `migrations_app.terms.Terms` as a document: the policy with the options over it, as decided at the start.
     terms = models.JSONField(default=dict)
+    #: `map_rules.MapRules` with its name, as decided at the start; {}: no map.
+    map_rules = models.JSONField(default=dict)
     #: The wish as it was asked, so that it can be tried again: {"destination": id or null, "mode", "storage"}.
     wish = models.JSONField(default=dict)
     not_before = models.DateTimeField(null=True, blank=True)
@@ -50,8 +52,6 @@ class Migration(models.Model):
     allotted_mib_s = models.PositiveIntegerField(null=True, blank=True)
     #: When all its bytes were across: its part of the links is free from then on.
     carried_at = models.DateTimeField(null=True, blank=True)
-    #: `map_rules.MapRules` with its name, as decided at the start; {}: no map.
-    map_rules = models.JSONField(default=dict)
     #: How far a relayed move is, so that any worker can go on: files, their sizes and digests of what arrived.
     relay = models.JSONField(default=dict)
     #: Memory the guest will need at the destination; unfinished migrations count as taken there.

@@ -14,8 +14,8 @@ from fleet.models import Job
 from fleet.refusals import Busy, Refused
 from fleet.states import JobState, Role
 from migrations_app.flows.run import run
-from migrations_app.flows.submit import Wish
 from migrations_app.flows.submit_storage import submit_storage
+from migrations_app.flows.wishes import Wish
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from tests.cast import Cast, principal
@@ -34,9 +34,7 @@ class Shift:
 
     def submit(self, **options: Any) -> Job:
         wish = Options(**({"target_pool": "shared"} | options))
-        submitted = submit_storage(
-            principal=principal(Role.OPERATOR), guest=self.cast.db, wish=Wish(mode="storage", options=wish)
-        )
+        submitted = submit_storage(principal=principal(Role.OPERATOR), guest=self.cast.db, wish=Wish(options=wish))
         assert submitted.job is not None
         return submitted.job
 
