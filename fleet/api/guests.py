@@ -22,7 +22,7 @@ from fleet.inventory import guests as flows
 from fleet.models import Guest
 from fleet.states import GuestState, choices
 
-_CONFIGURED = ("tags", "pinned", "watch_address")
+_CONFIGURED = ("tags", "pinned", "policy", "watch_address")
 
 
 class GuestBody(Body):
@@ -34,6 +34,12 @@ class GuestBody(Body):
         required=False,
         allow_null=True,
         help_text="Its silence during a move is measured there; null: as hosts know it.",
+    )
+    policy = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=60,
+        help_text="A migration policy's name; empty: by tag, site or default.",
     )
 
 
@@ -78,7 +84,7 @@ class Guests(Listed):
         request=GuestBody, parameters=[IF_MATCH_MAYBE], responses={200: GuestSerializer, **problems(404, 412, 422)}
     )
     def partial_update(self, request: Request, pk: Any = None) -> Response:
-        """Change a guest's tags, or pin it to its host."""
+        """Change a guest's tags or policy, or pin it to its host."""
         row: Guest = self.get_object()
         self.principal.require("guest.change", row.host.site_id if row.host else None, what=row.name)
         require_match(request, etag(self.document(row), _CONFIGURED), optional=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +19,7 @@ from fleet.api.endpoint import Endpoint, Listed
 from fleet.api.filters import Filters
 from fleet.api.schema import PREFER, problems
 from fleet.api.serializers import EventSerializer, JobSerializer, NumberedEventSerializer
+from fleet.api.strict import Body
 from fleet.documents import event_document, job_document
 from fleet.jobs import commands, retries
 from fleet.jobs.live import job_sites
@@ -31,6 +32,18 @@ _AFTER = OpenApiParameter("after", int, description="Only events with a greater 
 _WAIT = OpenApiParameter("wait", str, enum=["done"], description="Answer when the job has ended ...")
 _TIMEOUT = OpenApiParameter("timeout", int, description="... or after this many seconds (60, which is also the most).")
 _MAX_SEQ = 2**62
+
+
+class BandwidthBody(Body):
+    """How fast a running move may copy."""
+
+    mib_s = serializers.IntegerField(min_value=0, max_value=1_000_000, help_text="0: as fast as the link allows.")
+
+
+class DowntimeBody(Body):
+    """How long a running move may pause its guest."""
+
+    ms = serializers.IntegerField(min_value=1, max_value=2_000_000)
 
 
 def shown_job(job: Job, principal: Principal) -> dict[str, Any]:
@@ -92,9 +105,31 @@ class Jobs(Listed):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """Ask the job to stop; 409 says why it cannot any more."""
-        row: Job = self.get_object()
-        commands.request(principal=self.principal, job=row, kind="cancel")
-        return Response(self.document(self.get_object()), status=status.HTTP_202_ACCEPTED)
+        return self._wish("cancel")
+
+    @extend_schema(request=BandwidthBody, responses={202: JobSerializer, **problems(404, 409, 422)})
+    @action(detail=True, methods=["post"])
+    def bandwidth(self, request: Request, pk: Any = None) -> Response:
+        """Limit how fast the running move copies, from now on; 0 takes the limit back."""
+        return self._wish("bandwidth", BandwidthBody)
+
+    @extend_schema(request=DowntimeBody, responses={202: JobSerializer, **problems(404, 409, 422)})
+    @action(detail=True, methods=["post"])
+    def downtime(self, request: Request, pk: Any = None) -> Response:
+        """Allow the guest another longest pause, from now on."""
+        return self._wish("downtime", DowntimeBody)
+
+    @extend_schema(request=None, responses={202: JobSerializer, **problems(404, 409)})
+    @action(detail=True, methods=["post"], url_path="post-copy", url_name="postcopy")
+    def post_copy(self, request: Request, pk: Any = None) -> Response:
+        """Let the guest go on at the destination now and fetch the rest; there is no way back."""
+        return self._wish("post-copy")
+
+    @extend_schema(request=None, responses={202: JobSerializer, **problems(404, 409)})
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: Any = None) -> Response:
+        """Stop the guest until the rest of its memory is there; it goes on by itself."""
+        return self._wish("pause")
 
     @extend_schema(request=None, responses={202: JobSerializer, **problems(404, 409, 422)})
     @action(detail=True, methods=["post"])
@@ -110,6 +145,14 @@ class Jobs(Listed):
         after = parameters.number(request, "after", default=0, high=_MAX_SEQ)
         rows = JobEvent.objects.filter(job=self.get_object(), seq__gt=after).order_by("seq")
         return self.page_of(rows, event_document)
+
+    def _wish(self, kind: str, body: type[Body] | None = None) -> Response:
+        row: Job = self.get_object()
+        # Before the body is looked at: who may not steer need not learn how.
+        commands.require(self.principal, kind, row)
+        arguments = self.body(body) if body else None
+        commands.request(principal=self.principal, job=row, kind=kind, arguments=arguments)
+        return Response(self.document(self.get_object()), status=status.HTTP_202_ACCEPTED)
 
     def _wait_s(self, request: Request) -> int:
         wait = request.query_params.get("wait")

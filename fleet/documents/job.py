@@ -41,10 +41,19 @@ def possible_actions(job: Job) -> list[str]:
     """What could be asked of this job now; the doors leave out what their caller may not do."""
     state = JobState(job.state)
     if state in UNFINISHED:
-        return ["cancel"]
+        steering = job.progress.get("steering") or {}
+        return list(steering["can"]) if state is JobState.RUNNING and steering else ["cancel"]
     # Its guest may be gone by then; a parent's children are tried again one by one.
     lost = state in {JobState.FAILED, JobState.CANCELLED}
     return ["retry"] if lost and job.kind == Job.Kind.MIGRATION and job.guest_id else []
+
+
+def why_impossible(job: Job, action: str) -> str:
+    """Why this cannot be asked of the job now, as its worker last said; "" when it can."""
+    if action in possible_actions(job):
+        return ""
+    reasons = (job.progress.get("steering") or {}).get("why_not") or {}
+    return reasons.get(action) or "nothing is being moved yet"
 
 
 def event_document(event: JobEvent) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from fleet.access import audit
 from fleet.access.principal import Principal
+from fleet.inventory import policy_names
 from fleet.jobs import live
 from fleet.models import Guest
 from fleet.refusals import Refused
@@ -34,14 +35,19 @@ def change_guest(
     guest: Guest,
     tags: Sequence[str] | None = None,
     pinned: bool | None = None,
+    policy: str | None = None,
     watch_address: str | Unsaid | None = UNSAID,
 ) -> Guest:
-    """Set what is given and leave the rest; raises Forbidden, and Refused for tags that are no short words."""
+    """Set what is given and leave the rest; raises Forbidden, and Refused for bad tags or a policy that is not there.
+
+    An empty policy leaves the choice to the guest's tags, its site and the default.
+    """
     principal.require("guest.change", guest.host.site_id if guest.host else None, what=guest.name)
-    before: dict[str, Any] = {"tags": guest.tags, "pinned": guest.pinned}
+    before: dict[str, Any] = {"tags": guest.tags, "pinned": guest.pinned, "policy": guest.policy}
     after: dict[str, Any] = {
         "tags": before["tags"] if tags is None else checked_tags(tags),
         "pinned": before["pinned"] if pinned is None else pinned,
+        "policy": before["policy"] if policy is None or policy == guest.policy else checked_policy(policy),
     }
     if not isinstance(watch_address, Unsaid):
         before |= {"watch_address": guest.watch_address}
@@ -54,7 +60,7 @@ def change_guest(
             principal=principal, verb="guest.change", subject=guest, outcome="done", before=before, after=after
         )
         live.guest_changed(guest.pk)
-    guest.refresh_from_db(fields=["tags", "pinned", "watch_address", "version"])
+    guest.refresh_from_db(fields=["tags", "pinned", "policy", "watch_address", "version"])
     return guest
 
 
@@ -74,6 +80,14 @@ def checked_address(text: str | None) -> str | None:
             remedy="Write its IP address, such as 192.0.2.10.",
         )
     return str(address)
+
+
+def checked_policy(name: str) -> str:
+    """The name, if there is a policy of that name, or none; raises Refused that lists them."""
+    if name and name not in (known := policy_names.names()):
+        text = f"There is no migration policy '{name}'."
+        raise Refused(text, code="unknown_policy", field="policy", remedy=f"There are: {', '.join(known) or 'none'}.")
+    return name
 
 
 def checked_tags(tags: Sequence[str]) -> list[str]:

@@ -6,23 +6,38 @@ import contextlib
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from fleet.access import audit
 from fleet.access.principal import Principal
-from fleet.jobs import lifecycle
+from fleet.documents.job import why_impossible
+from fleet.jobs import lifecycle, wishes
 from fleet.jobs.visibility import allows, places
 from fleet.models import Job, JobCommand
 from fleet.refusals import NotNow
 from fleet.states import FINISHED, JobState
 
+#: What helps where a wish cannot work now.
+_REMEDIES = {
+    "cancel": "Wait for its end; the rest of the memory is on its way.",
+    "pause": "Try again when the first pass over memory is done.",
+}
+
+
+def require(principal: Principal, kind: str, job: Job) -> None:
+    """Raises Forbidden unless the principal may wish `kind` of this job."""
+    if not allows(principal, kind, job):
+        principal.require(f"job.{kind}", places(job)[0], what=job.title)
+
 
 def request(*, principal: Principal, job: Job, kind: str, arguments: dict[str, Any] | None = None) -> JobCommand | None:
     """Wish something of a job; None when it could be done on the spot (a queued job is cancelled at once).
 
-    Raises Forbidden, and NotNow where it cannot work any more. Asking twice is one wish.
+    Raises Forbidden, Refused for wrong arguments, and NotNow where it cannot work now. Asking twice is one wish; with
+    another number, the newer replaces the one that is still waiting.
     """
-    if not allows(principal, kind, job):
-        principal.require(f"job.{kind}", places(job)[0], what=job.title)
+    require(principal, kind, job)
+    wanted = wishes.checked(kind, arguments)
     if job.kind == Job.Kind.MOVES:
         _pass_on(principal, job, kind)
         return None
@@ -30,15 +45,20 @@ def request(*, principal: Principal, job: Job, kind: str, arguments: dict[str, A
         return None
     with transaction.atomic():
         # Locked, so that the job cannot end between this look and the wish, which nobody would ever settle then.
-        state = Job.objects.select_for_update(no_key=True).values_list("state", flat=True).get(pk=job.pk)
-        if JobState(state) in FINISHED:
-            raise NotNow(f"The job is already {state}.", code="job_finished", remedy="Nothing is left to do.")
-        pending = JobCommand.objects.filter(job=job, kind=kind, handled_at__isnull=True).first()
-        if pending is not None:
+        locked = Job.objects.select_for_update(no_key=True).only("id", "state", "progress").get(pk=job.pk)
+        if JobState(locked.state) in FINISHED:
+            raise NotNow(f"The job is already {locked.state}.", code="job_finished", remedy="Nothing is left to do.")
+        if reason := why_impossible(locked, kind):
+            raise NotNow(f"Not now: {reason}.", code="not_now", remedy=_REMEDIES.get(kind, ""))
+        waiting = JobCommand.objects.filter(job=job, kind=kind, handled_at__isnull=True)
+        pending = waiting.first()
+        if pending is not None and pending.arguments == wanted:
             return pending
-        command = JobCommand.objects.create(job=job, kind=kind, arguments=arguments or {}, requested_by=principal.user)
-        lifecycle.record(job.pk, code=f"{kind}.requested", message=f"{principal.name} asked to {kind} this job")
-        audit.record(principal=principal, verb=f"job.{kind}", subject=job, outcome="accepted", job=job)
+        # Important: settled, not changed, so that a worker which has just read the old one does not settle the new one.
+        waiting.update(handled_at=Now(), outcome="replaced by a newer wish")
+        command = JobCommand.objects.create(job=job, kind=kind, arguments=wanted, requested_by=principal.user)
+        lifecycle.record(job.pk, code=f"{kind}.requested", message=f"{principal.name} asked {_words(kind, wanted)}")
+        audit.record(principal=principal, verb=f"job.{kind}", subject=job, outcome="accepted", after=wanted, job=job)
     return command
 
 
@@ -54,6 +74,15 @@ def _pass_on(principal: Principal, parent: Job, kind: str) -> None:
         # One that has just ended, or that cannot any more, keeps nobody from asking the others.
         with contextlib.suppress(NotNow):
             request(principal=principal, job=child, kind=kind)
+
+
+def _words(kind: str, wanted: dict[str, int]) -> str:
+    return {
+        "bandwidth": f"for {wanted.get('mib_s')} MiB/s" if wanted.get("mib_s") else "for full speed",
+        "downtime": f"for a pause of up to {wanted.get('ms')} ms",
+        "post-copy": "to switch this job to post-copy",
+        "pause": "to pause the guest until the rest is there",
+    }.get(kind, f"to {kind} this job")
 
 
 def _cancelled_while_queued(principal: Principal, job: Job) -> bool:

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from fleet.inventory import guests as inventory
+from fleet.inventory import policy_names
 from fleet.models import Guest, Host, Site
 from fleet.models.guest import GuestQuerySet
 from fleet.states import GuestState, choices
@@ -66,6 +67,7 @@ def guest(request: Request, pk: UUID) -> HttpResponse:
         "history": history,
         "sightings": sightings,
         "current": next(iter(found.unfinished_jobs), None),
+        "policies": policy_names.names(),
     }
     return render(request, "fleet/guest.html", context)
 
@@ -73,7 +75,7 @@ def guest(request: Request, pk: UUID) -> HttpResponse:
 @page
 @require_POST
 def change(request: Request, pk: UUID) -> HttpResponse:
-    """Set tags and the pin."""
+    """Set tags, the pin and the migration policy."""
     found = _seen(request, pk)
     with saying(request, f"{found.name} is changed."):
         inventory.change_guest(
@@ -82,6 +84,7 @@ def change(request: Request, pk: UUID) -> HttpResponse:
             tags=words(request.POST.get("tags", "")),
             pinned="pinned" in request.POST,
             watch_address=request.POST.get("watch_address", ""),
+            policy=request.POST.get("policy"),
         )
     return redirect("guest", pk)
 

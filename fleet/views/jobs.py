@@ -6,12 +6,12 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from fleet.documents import job_document
-from fleet.jobs import commands, retries
+from fleet.jobs import commands, retries, wishes
 from fleet.jobs.live import job_sites
 from fleet.jobs.snapshots import narrowed
 from fleet.jobs.visibility import visible_jobs
@@ -87,6 +87,36 @@ def retry(request: Request, pk: UUID) -> HttpResponse:
     with saying(request):
         pk = retries.again(principal=person(request), job=found).pk
     return redirect("job", pk)
+
+
+#: What the page says when a wish is stored.
+WISHES = {
+    "bandwidth": "The new speed goes to the running copy.",
+    "downtime": "The new longest pause goes to the running copy.",
+    "post-copy": "The guest is about to go on at its destination.",
+    "pause": "The guest is about to be stopped until the rest is there.",
+}
+
+
+@page
+@require_POST
+def steer(request: Request, pk: UUID, kind: str) -> HttpResponse:
+    """Change a running move: its speed, its longest pause, post-copy, or pausing the guest to finish."""
+    found = _seen(request, pk)
+    if kind not in WISHES:
+        raise Http404
+    with saying(request, WISHES[kind]):
+        commands.request(principal=person(request), job=found, kind=kind, arguments=_numbers(request, kind))
+    return back(request, f"/jobs/{pk}/")
+
+
+def _numbers(request: Request, kind: str) -> dict[str, Any]:
+    """The number a form brings, as a number where it is one; what is wrong with it is for the flow to say."""
+    if kind not in wishes.ARGUMENTS:
+        return {}
+    name = wishes.ARGUMENTS[kind][0]
+    text = request.POST.get(name, "").strip()
+    return {name: int(text) if text.isdecimal() else text}
 
 
 def _course(found: Job) -> list[Any]:

@@ -23,9 +23,9 @@ def after_arrival(errand: Errand, *, may_remove: bool) -> list[str]:
 
 def _remove(errand: Errand, path: str) -> bool:
     try:
-        used = {disk.source for guest in errand.source.guests() for disk in guest.disks}
-        if path in used:
+        if errand.source.file_users([path], volumes=True):
             return False
+        errand.pen.prove()
         errand.source.delete_volume(path)
     except HypervisorError as error:
         errand.pen.say("source.left", f"{path} stays at the source: {error.text}", level=JobEvent.Level.WARNING)

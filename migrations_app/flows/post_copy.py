@@ -1,7 +1,9 @@
 """Post-copy that breaks off is mended, never aborted: each side holds memory that the other lacks.
 
 libvirt: break the stream off at the source, then ask for the migration again with "resume" until QEMU accepts it
-(https://libvirt.org/migration.html, "Recovering from a failed post-copy migration").
+(https://libvirt.org/migration.html, "Recovering from a failed post-copy migration"). Important: break it off only when
+the source reaches the destination again. Broken off while the link is cut, the destination never learns of it: its
+QEMU waits for the old stream and its libvirtd holds the guest's lock (seen with libvirt 9.0), and nothing mends it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from fleet.hypervisor.errors import HypervisorError
+from fleet.hypervisor.errors import HostUnreachable, HypervisorError, PeerUnreachable
 from fleet.hypervisor.interface import MigrationOrder
 from fleet.jobs.progress import LeaseLost
 from fleet.models import JobCommand, JobEvent
@@ -33,7 +35,7 @@ def break_off(errand: Errand) -> None:
         errand.source.break_off_post_copy(errand.uuid)
     except HypervisorError:
         return
-    text = "No memory arrives any more: the post-copy is broken off, to be taken up again"
+    text = "QEMU still waits for the old stream: it is broken off, to be taken up again"
     errand.pen.say("post_copy.broken_off", text, level=JobEvent.Level.WARNING)
 
 
@@ -43,7 +45,7 @@ def see_through(errand: Errand, course: Course, watch: _Watch) -> None:
     while True:
         outcome = errand.ask().outcome
         if outcome is Outcome.MOVING and time.monotonic() - since < SETTLES_IN_S:
-            break_off(errand)
+            pass  # libvirt has not noticed yet, or is just finishing
         elif outcome is not Outcome.RECOVERING:
             return
         else:
@@ -76,7 +78,6 @@ def _mend(errand: Errand, course: Course, watch: _Watch) -> bool:
 
     # The call may hang while its host is silent; the watch keeps the job alive meanwhile.
     threading.Thread(target=call, name=f"mend-{errand.name}", daemon=True).start()
-    began = time.monotonic()
     watch.resume()
     watch.until(done.is_set, wake)
     error = outcome[0] if outcome else None
@@ -84,7 +85,10 @@ def _mend(errand: Errand, course: Course, watch: _Watch) -> bool:
         course.error = None
         errand.pen.say("post_copy.mended", "Post-copy was taken up again and the rest has arrived")
         return True
-    return time.monotonic() - began > AGAIN_S and errand.ask().outcome is not Outcome.RECOVERING
+    if not isinstance(error, HostUnreachable | PeerUnreachable):
+        # The two hosts talk to each other again, only QEMU still waits for the old stream.
+        break_off(errand)
+    return False
 
 
 def _wait(errand: Errand) -> None:

@@ -78,8 +78,9 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
         disks_read=True,
     )
     situation = folders.settled(errand, situation)
-    there_now = replace(situation.destination, pools=situations.left(situation.destination.pools, promised))
-    findings = survey(replace(situation, destination=there_now, media_there=media.present(errand, situation)))
+    free = situations.left(situation.destination.pools, promised)
+    situation = replace(situation, destination=replace(situation.destination, pools=free))
+    findings = survey(replace(situation, media_there=media.present(errand, situation)))
     if not findings.allowed:
         blocking = findings.blocking()
         raise Refused(
@@ -281,6 +282,8 @@ def remove_volumes(errand: Errand) -> list[str]:
     if not errand.migration.artefacts:
         return []
     used = {disk.source for guest in errand.destination.guests() for disk in guest.disks}
+    # A worker that slept while another began afresh would remove what that one is filling now.
+    errand.pen.prove()
     left: list[str] = []
     for artefact in errand.migration.artefacts:
         if artefact["path"] in used:

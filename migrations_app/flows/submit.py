@@ -15,8 +15,8 @@ from fleet.jobs.progress import plan_steps
 from fleet.models import Guest, Host, Job
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import map_rules, steps, terms, xml_difference
-from migrations_app.flows import choosing, replays, situations
+from migrations_app import map_rules, steps, xml_difference
+from migrations_app.flows import choosing, policies, replays, situations
 from migrations_app.flows.destinations import Destination
 from migrations_app.flows.free import check_idle, check_single
 from migrations_app.flows.submit_storage import submit_storage
@@ -166,7 +166,7 @@ def _store(
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
         options=wish.options.document(),
-        terms=terms.resolve(wish.options, terms.Terms()).document(),
+        terms=policies.resolve(guest, source, wish.options).document(),
         map_rules=map_rules.kept(chosen.rules) if chosen.rules.name else {},
         wish=wish.document(),
         not_before=wish.not_before,

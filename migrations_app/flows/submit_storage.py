@@ -15,8 +15,8 @@ from fleet.models import Guest, Host, Job
 from fleet.planning.estimate import Forecast, forecast
 from fleet.refusals import Refused
 from fleet.tasks import ring
-from migrations_app import steps, terms
-from migrations_app.flows import replays, situations
+from migrations_app import steps
+from migrations_app.flows import policies, replays, situations
 from migrations_app.flows.free import check_idle, check_single
 from migrations_app.flows.wishes import Submission, Wish
 from migrations_app.models import Migration
@@ -136,7 +136,7 @@ def _store(
         mode=Migration.Mode.STORAGE,
         storage=Migration.Storage.COPY,
         options=wish.options.document(),
-        terms=terms.resolve(wish.options, terms.Terms()).document(),
+        terms=policies.resolve(guest, host, wish.options).document(),
         wish=wish.document(),
         not_before=wish.not_before,
         pool_bytes=situations.pool_bytes(findings),

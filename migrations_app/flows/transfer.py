@@ -21,6 +21,7 @@ from fleet.states import StepState
 from migrations_app import measures, steps
 from migrations_app.flows import post_copy
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.foresight import Foresight
 from migrations_app.flows.share import Share
 from migrations_app.flows.steering import Helm
 from migrations_app.outcome import Outcome
@@ -34,7 +35,7 @@ LOOK_EVERY_S = 0.25
 STALLED_AFTER_S = 120
 #: An adopted post-copy that stands still this long may be one that broke off.
 POST_COPY_QUIET_S = 2
-#: In post-copy nothing is given up: a stream that stands still this long is broken off and mended.
+#: In post-copy nothing is given up; a stream that stands still this long is told.
 POST_COPY_STALLED_AFTER_S = 20
 #: libvirt may still clear up an aborted migration of a moment ago.
 BUSY_PATIENCE_S = 15
@@ -141,13 +142,7 @@ class _Watch:
     """The loop beside a running migration."""
 
     def __init__(
-        self,
-        errand: Errand,
-        course: Course,
-        share: Share,
-        *,
-        copies_disks: bool,
-        order: MigrationOrder | None = None,
+        self, errand: Errand, course: Course, share: Share, *, copies_disks: bool, order: MigrationOrder | None = None
     ) -> None:
         self.errand, self.course, self.copies_disks = errand, course, copies_disks
         self.share = share
@@ -155,6 +150,7 @@ class _Watch:
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
         self.next_pass = 2
+        self.foresight = Foresight(errand)
         self.helm = Helm(errand, self._abort, began=self.began - _age_s(errand, order), order=order)
         if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
@@ -227,7 +223,9 @@ class _Watch:
             heard_at=rfc3339(timezone.now()) or "",
             expected_memory_bytes=0 if self.errand.cold else self.errand.migration.memory_mib << 20,
         )
-        return progress | {"steering": self.helm.document()}
+        progress |= {"steering": self.helm.document()}
+        stopped = stage == steps.SWITCH_OVER
+        return progress | self.foresight.take(sample, progress, post_copy=self.helm.in_post_copy, stopped=stopped)
 
     def _narrate(self, sample: JobSample) -> None:
         """The log tells passes 2, 4, 8 ...: enough to follow, little to read."""
@@ -250,7 +248,8 @@ class _Watch:
         if self.helm.in_post_copy:
             if now - self.moved > POST_COPY_STALLED_AFTER_S:
                 self.moved = now
-                post_copy.break_off(self.errand)
+                text = "No memory arrives any more; libvirt gives the stream up after half a minute, then it is mended"
+                self.errand.pen.say("post_copy.stalled", text, level=JobEvent.Level.WARNING)
             return
         limit = self.errand.terms.max_duration_s
         if limit and now - self.helm.began > limit and not self.course.gave_up:

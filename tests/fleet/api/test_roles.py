@@ -51,9 +51,22 @@ NEEDS = {
     ("job-list", "get"): SIGNED_IN,
     ("job-detail", "get"): SIGNED_IN,
     ("job-cancel", "post"): "job.cancel",
+    ("job-bandwidth", "post"): "job.bandwidth",
+    ("job-downtime", "post"): "job.downtime",
+    ("job-postcopy", "post"): "job.post-copy",
+    ("job-pause", "post"): "job.pause",
     ("job-retry", "post"): "job.retry",
     ("job-events", "get"): SIGNED_IN,
     ("event-list", "get"): SIGNED_IN,
+    ("migration-policy-list", "get"): SIGNED_IN,
+    ("migration-policy-list", "post"): "policy.change",
+    ("migration-policy-detail", "get"): SIGNED_IN,
+    ("migration-policy-detail", "patch"): "policy.change",
+    ("migration-policy-detail", "delete"): "policy.change",
+    ("migration-policy-default", "post"): "policy.change",
+    ("forecast-list", "get"): SIGNED_IN,
+    ("forecast-detail", "get"): SIGNED_IN,
+    ("forecast-summary", "get"): SIGNED_IN,
     ("migration-list", "get"): SIGNED_IN,
     ("migration-list", "post"): "migration.submit",
     ("migration-detail", "get"): SIGNED_IN,
@@ -66,7 +79,14 @@ NEEDS = {
     ("token-detail", "delete"): SIGNED_IN,
 }
 #: Details that belong to no site or to their owner, so that a role at another site does not hide them.
-NOT_OF_A_SITE = {"audit-detail", "token-detail", "site-link-detail", "map-detail"}
+NOT_OF_A_SITE = {
+    "audit-detail",
+    "token-detail",
+    "site-link-detail",
+    "map-detail",
+    "migration-policy-detail",
+    "migration-policy-default",
+}
 
 
 def addresses() -> Iterator[tuple[str, str, bool]]:
@@ -103,7 +123,7 @@ def test_every_need_is_a_verb():
 @pytest.fixture
 def things(cast, django_user_model):
     """One thing of every kind, at north; the primary key by the first word of the address."""
-    from migrations_app.models import Migration, TargetMap
+    from migrations_app.models import Migration, MigrationPolicy, TargetMap
 
     job = Job.objects.create(kind="migration", guest=cast.web, host=cast.beta, subject_name="web", title="Move web")
     JobEvent.objects.create(job=job, seq=1, code="submitted", message="asked")
@@ -128,6 +148,7 @@ def things(cast, django_user_model):
         "guest": cast.web.pk,
         "job": job.pk,
         "migration": job.pk,
+        "migration-policy": MigrationPolicy.objects.get(name="Gentle").pk,
         "audit": event.pk,
     }
 

@@ -11,9 +11,11 @@ from django.db.models.functions import Now
 
 from fleet.hypervisor.errors import HostUnreachable, NoSpace
 from fleet.jobs import commands, lease
+from fleet.jobs.progress import LeaseLost
 from fleet.models import AuditEvent, Job
 from fleet.states import JobState, Role
-from migrations_app.flows import settle
+from migrations_app.flows import clean_up, settle
+from migrations_app.flows.errand import Errand
 from migrations_app.flows.run import run
 from migrations_app.models import Migration
 from migrations_app.options import Options
@@ -302,6 +304,20 @@ def test_a_worker_that_died_before_libvirt_was_called_is_replaced_by_a_fresh_sta
     job = reloaded(job)
     assert job.state == JobState.SUCCEEDED
     assert "taken.over" in log(job)
+
+
+def test_a_worker_that_lost_its_job_removes_nothing(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.db, cast.beta)
+    move = cast.fleet.wait_for_migration(str(cast.db.uuid))
+    held = Job.objects.get(pk=job.pk)
+    errand = Errand(lease.Lease(job_id=job.pk, number=held.lease_number - 1, owner="a worker that slept"))
+    with pytest.raises(LeaseLost):
+        clean_up.after_staying(errand)
+    assert cast.fleet.hosts["beta"].volume("/srv/local/db.qcow2") is not None
+    move.succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
 
 
 def test_a_second_message_for_a_held_job_does_nothing(committed_cast: Cast, moving: Moving) -> None:
