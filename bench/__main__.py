@@ -10,15 +10,17 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
-from bench import live, memory, migration, requests, watching
+from bench import copying, emptying, live, memory, migration, requests, watching
 from bench.numbers import Report
 
 BENCHES = {
     "migration": migration.run,
+    "copying": copying.run,
     "live": live.run,
     "memory": memory.run,
     "requests": requests.run,
     "watcher": watching.run,
+    "emptying": emptying.run,
 }
 
 

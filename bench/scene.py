@@ -56,9 +56,9 @@ class Scene(Installation):
 
 
 @contextmanager
-def scene(name: str, *, hosts: int, guests: Sequence[str]) -> Iterator[Scene]:
+def scene(name: str, *, hosts: int, guests: Sequence[str], **lab_words: int) -> Iterator[Scene]:
     """A lab at one site and its Drover, with every guest known; both are gone afterwards, whatever happens."""
-    lab = Lab.up(name=f"bench-{name}-{os.getpid()}", hosts=hosts, sites=1, guests=list(guests))
+    lab = Lab.up(name=f"bench-{name}-{os.getpid()}", hosts=hosts, sites=1, guests=list(guests), **lab_words)
     try:
         drover = Scene(lab)
         try:

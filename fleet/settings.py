@@ -73,6 +73,8 @@ VERSION = _version.group(1) if _version else "0.0.0"
 
 DEBUG = env_bool("DROVER_DEBUG")
 SECRET_KEY = secret("secret_key")
+#: What the key is made from that signs receipts; the same on every machine of one installation.
+RECEIPT_SECRET = secret("receipt_secret")
 ALLOWED_HOSTS = env_list("DROVER_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 #: Set when a proxy in front terminates TLS: cookies become secure and HSTS is sent.
 HTTPS = env_bool("DROVER_HTTPS")
@@ -198,7 +200,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "clock")
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "fleet.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "fleet.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "quarantine": {"task": "migrations_app.tasks.sweep_quarantine", "schedule": 60.0, "options": {"expires": 60.0}},
+}
 CHANNEL_LAYERS = {
     "default": {
         # The core layer loses messages and, with redis-py 8, idle sockets (channels_redis issue 422).
@@ -265,10 +270,22 @@ CALL_DEADLINE_S = env_int("DROVER_CALL_DEADLINE_S", 8)
 OPEN_DEADLINE_S = env_int("DROVER_OPEN_DEADLINE_S", 6)
 #: Whether /metrics answers without a token.
 METRICS_OPEN = env_bool("DROVER_METRICS_OPEN")
+#: Days that a copied disk's file stays at the source, in quarantine; 0 keeps it until somebody deletes it.
+QUARANTINE_DAYS = env_int("DROVER_QUARANTINE_DAYS", 7)
+#: Who gets a mail when a guest runs twice, and the server that takes it.
+ALARM_EMAIL = env_list("DROVER_ALARM_EMAIL")
+EMAIL_HOST = env("DROVER_SMTP_HOST", "localhost")
+EMAIL_PORT = env_int("DROVER_SMTP_PORT", 25)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("DROVER_MAIL_FROM", "drover@localhost")
 #: A running job whose worker has not been heard of for this long is taken over by another.
 LEASE_S = env_int("DROVER_LEASE_S", 15)
 #: Live migrations that one worker runs side by side.
 WORKER_THREADS = env_int("DROVER_WORKER_THREADS", 32)
+#: Moves at once from and to a host that says nothing of its own. Four hide libvirt's start of a move (1 to 2 s) behind
+#: others that flow, and leave each of them more of an unknown link than most guests write.
+MAX_MOVES_OUT = env_int("DROVER_MAX_MOVES_OUT", 4)
+MAX_MOVES_IN = env_int("DROVER_MAX_MOVES_IN", 4)
 
 LOGGING = {
     "version": 1,

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from fleet.jobs import lease, runners
+from fleet.jobs import endings, lease, runners
 from fleet.models import Job
 from fleet.states import JobState
 
@@ -29,9 +29,14 @@ def run_job(job_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Ring again for every job that nobody works on: lost messages and dead workers end here."""
+    """Ring again for every job that nobody works on: lost messages and dead workers end here.
+
+    A job that waits for others is left to what rings it when they end, which is done here too.
+    """
+    endings.sweep()
     forgotten = timezone.now() - timedelta(seconds=FORGOTTEN_AFTER_S)
     waiting = Job.objects.filter(lease.free()).exclude(state=JobState.QUEUED, created_at__gt=forgotten)
+    waiting = waiting.exclude(state=JobState.QUEUED, waiting__isnull=False)
     for job_id in waiting.order_by("created_at").values_list("id", flat=True):
         # A message that no worker took until the next sweep is rung anew then: busy workers find no pile of old ones.
         run_job.apply_async((str(job_id),), expires=FORGOTTEN_AFTER_S + 2)

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 import django_filters
-from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema, extend_schema_view
@@ -15,7 +14,6 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from fleet.access.principal import Principal
 from fleet.api import lookups, parameters, waiting
 from fleet.api.endpoint import Endpoint, Listed
 from fleet.api.filters import Filters
@@ -28,6 +26,7 @@ from fleet.jobs.visibility import visible_jobs
 from fleet.models import Guest, Host, Job
 from fleet.refusals import Refused
 from fleet.states import FINISHED, JobState, choices
+from migrations_app import xml_difference
 from migrations_app.api_bodies import (
     DestinationSerializer,
     DryRunSerializer,
@@ -36,8 +35,10 @@ from migrations_app.api_bodies import (
     MigrationBody,
     MigrationSerializer,
 )
+from migrations_app.flows.bulk import items_of, submit_together
 from migrations_app.flows.destinations import Destination, destinations
-from migrations_app.flows.submit import Submission, submit
+from migrations_app.flows.submit import submit
+from migrations_app.flows.wishes import Submission, Wish
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
 
@@ -100,6 +101,7 @@ class Migrations(Listed):
             },
             "mode": row.mode,
             "storage": row.storage,
+            "map": row.map_rules.get("name", ""),
             "options": row.options,
             "receipt": row.receipt,
             "created_at": rfc3339(row.job.created_at),
@@ -139,28 +141,33 @@ class Migrations(Listed):
             if not refusal.checks:
                 raise
             return self._blocked(wish, refusal)
-        return _verdict(found, found.destination)
+        return _verdict(found, found.destination, found.xml_difference)
 
     def _blocked(self, wish: dict[str, Any], refusal: Refused) -> dict[str, Any]:
-        if not wish.get("destination"):
-            return {"allowed": False, "destination": None, "storage": None, "checks": refusal.checks, "forecast": None}
+        if not wish.get("destination") or wish["mode"] == Migration.Mode.STORAGE:
+            nothing: dict[str, Any] = {
+                "destination": None,
+                "storage": None,
+                "map": "",
+                "forecast": None,
+                "xml_difference": [],
+            }
+            return {"allowed": False, "checks": refusal.checks, **nothing}
         guest, host = lookups.guest(self.principal, wish["guest"]), lookups.host(self.principal, wish["destination"])
         found = destinations(guest=guest, mode=wish["mode"], storage=wish["storage"], options=wish.get("options"))
-        return _verdict(next(one for one in found if one.host == host), host)
+        one = next(one for one in found if one.host == host)
+        return _verdict(one, host, xml_difference.planned(guest.guest_facts().xml, one.findings))
 
     def _submit(self, wish: dict[str, Any], *, key: str = "", dry_run: bool = False, at: str = "") -> Submission:
-        guest = lookups.guest(self.principal, wish["guest"], field=f"{at}guest")
+        guest, words = self._wished(wish, at=at)
+        return submit(principal=self.principal, guest=guest, wish=Wish.of(words), idempotency_key=key, dry_run=dry_run)
+
+    def _wished(self, wish: dict[str, Any], *, at: str = "") -> tuple[Guest, dict[str, Any]]:
+        """The guest, and the words for `Wish`, with rows for names."""
         named = wish.get("destination")
-        return submit(
-            principal=self.principal,
-            guest=guest,
-            destination=lookups.host(self.principal, named, field=f"{at}destination") if named else None,
-            mode=wish["mode"],
-            storage=wish["storage"],
-            options=wish.get("options"),
-            idempotency_key=key,
-            dry_run=dry_run,
-        )
+        words = {name: wish.get(name) for name in ("mode", "storage", "options", "not_before")}
+        words["destination"] = lookups.host(self.principal, named, field=f"{at}destination") if named else None
+        return lookups.guest(self.principal, wish["guest"], field=f"{at}guest"), words
 
     def _accepted(self, request: Request, submission: Submission, job: Job) -> Response:
         wait_s = parameters.preferred_wait_s(request)
@@ -178,24 +185,12 @@ class Migrations(Listed):
         """All or none: one transaction, so that a refusal of one takes the others back."""
         if dry_run:
             return Response({"items": [self._verdict(item, at=f"items/{at}/") for at, item in enumerate(items)]})
-        submissions: list[Submission] = []
-        with transaction.atomic():
-            _refuse_other_length(self.principal, key, len(items))
-            for index, item in enumerate(items):
-                item_key = f"{key}#{index}" if key else ""
-                submissions.append(self._one_of_many(item, index, key=item_key))
-        jobs = [read_job(one.job.pk, self.principal) for one in submissions if one.job]
-        replayed = all(one.replayed for one in submissions)
-        headers = {"Idempotent-Replayed": "true"} if replayed else {}
-        return Response({"jobs": jobs}, status=HTTPStatus.ACCEPTED, headers=headers)
-
-    def _one_of_many(self, item: dict[str, Any], index: int, *, key: str) -> Submission:
-        at = f"items/{index}/"
-        try:
-            return self._submit(item, key=key, at=at)
-        except Refused as refusal:
-            refusal.field = f"{at}{refusal.field}".rstrip("/")
-            raise
+        rows = [self._wished(item, at=f"items/{number}/") for number, item in enumerate(items)]
+        done = submit_together(principal=self.principal, items=items_of(rows), idempotency_key=key)
+        jobs = [read_job(job.pk, self.principal) for job in done.jobs]
+        parent = read_job(done.parent.pk, self.principal)
+        headers = {"Location": parent["url"]} | ({"Idempotent-Replayed": "true"} if done.replayed else {})
+        return Response({"parent": parent, "jobs": jobs}, status=HTTPStatus.ACCEPTED, headers=headers)
 
 
 class Destinations(Endpoint):
@@ -239,22 +234,13 @@ def _key(request: Request) -> str:
     return key
 
 
-def _refuse_other_length(principal: Principal, key: str, count: int) -> None:
-    """Items are keyed one by one; another number of them is another body."""
-    earlier = Job.objects.filter(requested_by=principal.user, idempotency_key__startswith=f"{key}#") if key else None
-    if earlier is not None and earlier.count() not in {0, count}:
-        raise Refused(
-            "This Idempotency-Key was used for another request.",
-            code="idempotency_key_reused",
-            remedy="Use a new key for a new request.",
-        )
-
-
-def _verdict(found: Submission | Destination, host: Host) -> dict[str, Any]:
+def _verdict(found: Submission | Destination, host: Host, difference: list[str]) -> dict[str, Any]:
     return {
         "allowed": found.allowed if isinstance(found, Destination) else True,
         "destination": {"id": str(host.pk), "name": host.name},
         "storage": found.storage,
+        "map": found.rules.name if isinstance(found, Destination) else found.map,
         "checks": found.checks,
         "forecast": found.forecast.document() if found.forecast else None,
+        "xml_difference": difference,
     }

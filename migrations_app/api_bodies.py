@@ -58,9 +58,17 @@ class MigrationBody(Body):
     destination = serializers.CharField(
         required=False, allow_null=True, help_text="A host's id or name; left out: the best one."
     )
-    mode = serializers.ChoiceField(modes.MODES, default="auto")
+    mode = serializers.ChoiceField(
+        [*modes.MODES, Migration.Mode.STORAGE.value],
+        default="auto",
+        help_text="`storage` moves a running guest's disks to `options.target_pool`, or as `options.disks` says, "
+        "on the host it is on.",
+    )
     storage = serializers.ChoiceField(modes.STORAGES, default="auto")
     options = OptionsField(required=False)
+    not_before = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="It waits in the queue until then; its room is kept for it."
+    )
 
 
 class ManyBody(Body):
@@ -82,6 +90,7 @@ class MigrationSerializer(serializers.Serializer[Any]):
     destination = FormerReference()
     mode = serializers.ChoiceField(Migration.Mode.choices)
     storage = serializers.ChoiceField(Migration.Storage.choices)
+    map = serializers.CharField(help_text="The map it was decided with, by name; empty: none.")
     options = serializers.DictField()
     receipt = serializers.DictField(help_text="The proof of what happened; empty until the end.")
     created_at = serializers.DateTimeField()
@@ -89,8 +98,9 @@ class MigrationSerializer(serializers.Serializer[Any]):
 
 
 class JobsSerializer(serializers.Serializer[Any]):
-    """The jobs of several moves, in the order of the items."""
+    """The jobs of several moves, in the order of the items, and the job that stands for all of them."""
 
+    parent = JobSerializer()
     jobs = JobSerializer(many=True)
 
 
@@ -103,8 +113,12 @@ class DryRunSerializer(serializers.Serializer[Any]):
     allowed = serializers.BooleanField()
     destination = Reference(allow_null=True)
     storage = serializers.CharField(allow_null=True)
+    map = serializers.CharField(help_text="The map that holds, by name; empty: none.")
     checks = CheckSerializer(many=True)
     forecast = ForecastSerializer(allow_null=True)
+    xml_difference = serializers.ListField(
+        child=serializers.CharField(), help_text="What changes in its definition, as lines of a diff; empty: nothing."
+    )
 
 
 class DestinationSerializer(serializers.Serializer[Any]):
@@ -116,5 +130,6 @@ class DestinationSerializer(serializers.Serializer[Any]):
     allowed = serializers.BooleanField()
     score = serializers.FloatField(help_text="Greater is better.")
     storage = serializers.CharField()
+    map = serializers.CharField(help_text="The map that holds for a move there, by name; empty: none.")
     checks = CheckSerializer(many=True)
     forecast = ForecastSerializer()

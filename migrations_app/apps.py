@@ -13,9 +13,13 @@ class MigrationsConfig(AppConfig):
     verbose_name = "Migrations"
 
     def ready(self) -> None:
-        """Tell the job engine who does migrations, and the inventory who knows policies."""
+        """Tell the job engine who does migrations, what follows their end, and how they are tried again."""
         from fleet.inventory import policy_names  # noqa: PLC0415 - models are not there before ready()
-        from fleet.jobs import runners  # noqa: PLC0415
+        from fleet.jobs import endings, retries, runners  # noqa: PLC0415
 
         runners.register("migration", "migrations_app.flows.run.run")
+        runners.register("moves", "migrations_app.flows.parents.follow")
+        retries.register("migration", "migrations_app.flows.retry.retry")
+        endings.register("migration", "migrations_app.flows.follow_up.ended")
+        endings.register_sweep("migrations_app.flows.admit.sweep")
         policy_names.register("migrations_app.flows.policies.names")

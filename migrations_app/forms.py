@@ -31,6 +31,7 @@ class OptionsForm(forms.Form):
     parallel = forms.IntegerField(
         required=False, min_value=0, label="Connections", help_text="More than one helps on fast links only."
     )
+    map = forms.CharField(required=False, max_length=60)
     tls = forms.BooleanField(required=False, label="Encrypt the guest's data on its way")
     remove_source = forms.BooleanField(
         required=False, label="Remove copied disks from the source once the guest runs at the destination"

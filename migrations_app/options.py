@@ -21,6 +21,8 @@ MAX_CONNECTIONS = 64
 ROUTES = ("", "direct", "relay")
 #: "none" says no to a policy that would compress.
 COMPRESSIONS = ("", "none", "xbzrle")
+#: Says no to the map that would hold by itself.
+NO_MAP = "none"
 #: What becomes of a medium that the destination does not see: "" refuses, "eject" leaves it behind, "copy" brings it.
 MEDIA = ("", "eject", "copy")
 
@@ -47,7 +49,7 @@ class Options:
     tls: bool | None = None
     #: Of ROUTES.
     route: str = ""
-    #: A stored map's name; "": none.
+    #: A stored map's name; "": the one between the two sites, if there is one; NO_MAP: none at all.
     map: str = ""
     #: The destination pool for copied disks; "": the pool with the same folder, else the same name.
     target_pool: str = ""
@@ -59,6 +61,8 @@ class Options:
     target_network: str = ""
     #: Keep copied disks' files at the source, in quarantine; False removes them once the guest is proven elsewhere.
     keep_source: bool = True
+    #: Hosts to try after the first one where none was named, while the guest is proven to have stayed at its source.
+    retry_elsewhere: int = 0
     #: Remove the guest's definition from the source.
     undefine_source: bool = True
 
@@ -72,6 +76,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "max_downtime_ms": (0, MAX_DOWNTIME_MS),
     "timeout_s": (0, 604_800),
     "parallel": (0, MAX_CONNECTIONS),
+    "retry_elsewhere": (0, 10),
 }
 _WORDS: dict[str, tuple[str, ...]] = {"compression": COMPRESSIONS, "route": ROUTES, "media": MEDIA}
 _FIELDS = {item.name: item for item in dataclasses.fields(Options)}

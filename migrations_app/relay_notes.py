@@ -96,6 +96,11 @@ class Notes:
     files: list[FileNote] = field(default_factory=list)
     #: The file at the source that holds the definition with its secrets, for giving it back.
     definition: str = ""
+    #: What else of the definition is another at the destination: `Rewrites` as a document.
+    rewrites: dict[str, Any] = field(default_factory=dict)
+    #: Shared disks that have another path there, {disk target: path}, and drives that lose their medium.
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    emptied: list[str] = field(default_factory=list)
     #: Whether the guest was to start with its host; switched off while it is under way.
     autostart: bool = False
     #: When its memory began to be saved and when it ran again, by the workers' clocks (Unix seconds); 0: not yet.

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from migrations_app import policy_views, views
+from migrations_app import map_views, policy_views, quarantine_views, views
 
 urlpatterns = [
     path("guests/<uuid:pk>/migrate/", views.migrate, name="migrate"),
+    path("maps/", map_views.maps, name="maps"),
+    path("maps/add/", map_views.add, name="map-add"),
+    path("maps/<uuid:pk>/", map_views.edit, name="map-edit"),
+    path("maps/<uuid:pk>/remove/", map_views.remove, name="map-remove"),
+    path("quarantine/", quarantine_views.disks, name="quarantine"),
+    path("quarantine/<uuid:pk>/<str:wish>/", quarantine_views.ask, name="quarantine-ask"),
     path("policies/", policy_views.policies, name="policies"),
     path("policies/add/", policy_views.add, name="policy-add"),
     path("policies/<uuid:pk>/", policy_views.edit, name="policy-edit"),

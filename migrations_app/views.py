@@ -16,16 +16,13 @@ from django.views.decorators.http import require_http_methods
 from fleet.models import Guest, Host
 from fleet.refusals import Busy, Forbidden, Refused
 from fleet.views.doors import Request, page, person
+from migrations_app import choices, xml_difference
+from migrations_app.flows import map_changes
 from migrations_app.flows.destinations import Destination, destinations
 from migrations_app.flows.submit import submit
 from migrations_app.forms import OptionsForm
+from migrations_app.modes import MODES, STORAGES
 from migrations_app.options import Options, parse
-
-STORAGES = {
-    "auto": ("As needed", "Share what both hosts see, copy the rest."),
-    "none": ("Copy nothing", "Every disk must be on storage that both hosts share."),
-    "copy": ("Copy every disk", "Also those that could be shared."),
-}
 
 
 @page
@@ -48,8 +45,9 @@ def _start(request: Request, guest: Guest) -> HttpResponse:
             principal=person(request),
             guest=guest,
             destination=_host(request, request.POST.get("destination")),
+            mode=request.POST.get("mode", "auto"),
             storage=request.POST.get("storage", "auto"),
-            options=parse(form.document()),
+            options=parse(_options(form, request.POST)),
             idempotency_key=request.POST.get("key", "")[:200],
             expected_host=_host(request, request.POST.get("source")),
         )
@@ -67,8 +65,8 @@ def _show(
     request: Request, guest: Guest, chosen: Any, *, refusal: Refused | None = None, status: int = 200
 ) -> HttpResponse:
     form = OptionsForm(chosen if "storage" in chosen else None)
-    storage = chosen.get("storage", "auto")
-    found, why_none = _candidates(request, guest, storage if storage in STORAGES else "auto", form)
+    mode, storage, options = chosen.get("mode", "auto"), chosen.get("storage", "auto"), _options(form, chosen)
+    found, why_none = _candidates(request, guest, mode, storage, options)
     pick = _picked(found, chosen.get("destination"))
     # Important: a refused form gets a new key, or the corrected wish would count as the old one with another body.
     context = {
@@ -76,29 +74,42 @@ def _show(
         "form": form,
         "found": found,
         "pick": pick,
+        "mode": mode,
+        "modes": choices.modes_offered(guest.state),
         "storage": storage,
-        "storages": STORAGES,
+        "storages": choices.STORAGES,
+        "disks": choices.disks(pick, chosen),
+        "media": choices.media(found, chosen.get("media", "")),
+        "what": choices.what_happens(pick, options),
         "key": str(uuid.uuid4()),
         "refusal": refusal or why_none,
         "job_url": reverse("job", args=[refusal.job_id]) if isinstance(refusal, Busy) and refusal.job_id else "",
+        "maps": map_changes.visible(person(request)),
+        "difference": xml_difference.planned(guest.guest_facts().xml, pick.findings) if pick else [],
         "current": next(iter(guest.unfinished_jobs), None),
-        "curl": _curl(request, guest, pick, storage, form),
+        "curl": _curl(request, guest, pick, {"mode": mode, "storage": storage}, options),
     }
     template = "migrations/_choice.html" if request.htmx else "migrations/migrate.html"
     return render(request, template, context, status=200 if request.htmx else status)
 
 
+def _options(form: OptionsForm, chosen: Any) -> dict[str, Any]:
+    """The chosen options as the API takes them, those of disks and media among them."""
+    return form.document() | choices.options(chosen)
+
+
 def _candidates(
-    request: Request, guest: Guest, storage: str, form: OptionsForm
+    request: Request, guest: Guest, mode: str, storage: str, chosen: dict[str, Any]
 ) -> tuple[list[Destination], Refused | None]:
     """Only hosts the person may send guests to; a choice that is wrong in itself says so and shows the defaults."""
     principal, trouble = person(request), None
     try:
-        options = parse(form.document())
+        options = parse(chosen)
     except Refused as refusal:
         options, trouble = Options(), refusal
+    mode, storage = mode if mode in MODES else "auto", storage if storage in STORAGES else "auto"
     try:
-        found = destinations(guest=guest, storage=storage, options=options)
+        found = destinations(guest=guest, mode=mode, storage=storage, options=options)
     except Refused as refusal:
         return [], refusal
     return [one for one in found if principal.allows("fleet.view", one.host.site_id)], trouble
@@ -121,14 +132,15 @@ def _host(request: Request, text: str | None) -> Host | None:
         raise Refused("That host is not part of the fleet any more.", remedy="Choose another destination.") from None
 
 
-def _curl(request: Request, guest: Guest, pick: Destination | None, storage: str, form: OptionsForm) -> str:
+def _curl(
+    request: Request, guest: Guest, pick: Destination | None, words: dict[str, str], options: dict[str, Any]
+) -> str:
     """The same wish as a call of the REST API."""
     body: dict[str, Any] = {"guest": str(guest.pk)}
     if pick:
         body["destination"] = str(pick.host.pk)
-    if storage != "auto":
-        body["storage"] = storage
-    if options := form.document():
+    body |= {name: word for name, word in words.items() if word != "auto"}
+    if options:
         body["options"] = options
     return "\n".join(
         [

@@ -16,8 +16,14 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests import cast as casting
+
+# A loaded machine is slow, which says nothing about the code: no test fails by the clock.
+hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -73,6 +79,7 @@ def rung(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Jobs whose bell was rung; no worker hears it."""
     heard: list[Any] = []
     monkeypatch.setattr("fleet.tasks.run_job.delay", heard.append)
+    monkeypatch.setattr("migrations_app.tasks.attend_quarantine.delay", lambda _: None)
     return heard
 
 

@@ -24,6 +24,9 @@ VERBS: dict[str, Verb] = {
     "job.post-copy": Verb(Role.OPERATOR, "Switching a job to post-copy"),
     "job.pause": Verb(Role.OPERATOR, "Pausing a guest to finish its move"),
     "policy.change": Verb(Role.ADMIN, "Changing migration policies"),
+    "quarantine.restore": Verb(Role.OPERATOR, "Taking a disk out of quarantine"),
+    "quarantine.delete": Verb(Role.OPERATOR, "Deleting a quarantined disk"),
+    "job.retry": Verb(Role.OPERATOR, "Trying a job again"),
     "guest.change": Verb(Role.OPERATOR, "Changing a guest"),
     "host.refresh": Verb(Role.OPERATOR, "Refreshing a host"),
     "host.maintenance": Verb(Role.OPERATOR, "Changing a host's maintenance"),
@@ -31,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "host.change": Verb(Role.ADMIN, "Changing a host"),
     "host.remove": Verb(Role.ADMIN, "Removing a host"),
     "site.change": Verb(Role.ADMIN, "Changing sites and their links"),
+    "map.change": Verb(Role.ADMIN, "Changing maps"),
     "token.manage": Verb(Role.ADMIN, "Managing other people's tokens"),
     "audit.view": Verb(Role.ADMIN, "Reading the audit log"),
 }

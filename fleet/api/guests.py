@@ -22,7 +22,7 @@ from fleet.inventory import guests as flows
 from fleet.models import Guest
 from fleet.states import GuestState, choices
 
-_CONFIGURED = ("tags", "pinned", "policy")
+_CONFIGURED = ("tags", "pinned", "policy", "watch_address")
 
 
 class GuestBody(Body):
@@ -36,6 +36,11 @@ class GuestBody(Body):
         max_length=60,
         help_text="A migration policy's name; empty: by tag, site or default.",
     )
+    watch_address = serializers.IPAddressField(
+        required=False,
+        allow_null=True,
+        help_text="Its silence during a move is measured there; null: as hosts know it.",
+    )
 
 
 class GuestFilters(Filters):
@@ -47,6 +52,7 @@ class GuestFilters(Filters):
     site = django_filters.CharFilter(field_name="host__site__slug")
     state = django_filters.ChoiceFilter(choices=choices(GuestState))
     pinned = django_filters.BooleanFilter()
+    runs_twice = django_filters.BooleanFilter(field_name="runs_twice_since", lookup_expr="isnull", exclude=True)
     tag = Tag()
 
 

@@ -25,7 +25,10 @@ from fleet.inventory import maintenance, refresh, register
 from fleet.models import Host
 from fleet.states import HostState
 
-_CONFIGURED = ("name", "address", "transport", "port", "username", "site", "migration_address", "tags")
+_CONFIGURED = (
+    *("name", "address", "transport", "port", "username", "site", "migration_address", "tags"),
+    *("max_moves_out", "max_moves_in", "migration_bandwidth_mbps"),
+)
 
 
 class HostBody(Body):
@@ -41,6 +44,19 @@ class HostBody(Body):
         max_length=253, allow_blank=True, required=False, help_text="Where other hosts reach it for migrations."
     )
     tags = Words(required=False)
+    max_moves_out = serializers.IntegerField(
+        min_value=0, max_value=1000, allow_null=True, required=False, help_text="Moves at once from here."
+    )
+    max_moves_in = serializers.IntegerField(
+        min_value=0, max_value=1000, allow_null=True, required=False, help_text="Moves at once to here."
+    )
+    migration_bandwidth_mbps = serializers.IntegerField(
+        min_value=1,
+        max_value=10_000_000,
+        allow_null=True,
+        required=False,
+        help_text="What its network card gives to moving guests; with it known, moves share it out.",
+    )
     ssh_host_key = serializers.CharField(
         max_length=4000,
         allow_blank=True,

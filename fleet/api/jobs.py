@@ -21,7 +21,7 @@ from fleet.api.schema import PREFER, problems
 from fleet.api.serializers import EventSerializer, JobSerializer, NumberedEventSerializer
 from fleet.api.strict import Body
 from fleet.documents import event_document, job_document
-from fleet.jobs import commands
+from fleet.jobs import commands, retries
 from fleet.jobs.live import job_sites
 from fleet.jobs.snapshots import narrowed
 from fleet.jobs.visibility import visible_jobs
@@ -130,6 +130,13 @@ class Jobs(Listed):
     def pause(self, request: Request, pk: Any = None) -> Response:
         """Stop the guest until the rest of its memory is there; it goes on by itself."""
         return self._wish("pause")
+
+    @extend_schema(request=None, responses={202: JobSerializer, **problems(404, 409, 422)})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: Any = None) -> Response:
+        """The same wish again, as a new job; for one that failed or was cancelled."""
+        new = read_job(retries.again(principal=self.principal, job=self.get_object()).pk, self.principal)
+        return Response(new, status=status.HTTP_202_ACCEPTED, headers={"Location": new["url"]})
 
     @extend_schema(parameters=[_AFTER], responses={200: EventSerializer(many=True), **problems(404)}, filters=False)
     @action(detail=True, methods=["get"])

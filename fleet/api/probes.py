@@ -81,6 +81,8 @@ def _lines() -> Iterator[str]:
     yield from _gauge("drover_info", "The version that runs.", {f'version="{settings.VERSION}"': 1})
     yield from _gauge("drover_hosts", "Hosts by state.", _hosts())
     yield from _gauge("drover_guests", "Guests by state.", _by_state(Guest, GuestState))
+    twice = Guest.objects.running_twice().count()
+    yield from _gauge("drover_guests_running_twice", "Guests that run on two hosts at once: alarm.", {"": twice})
     yield from _gauge("drover_jobs", "Jobs by state.", _by_state(Job, JobState))
     oldest = Job.objects.filter(state=JobState.QUEUED).aggregate(at=Min("created_at"))["at"]
     age = (timezone.now() - oldest).total_seconds() if oldest else 0

@@ -71,6 +71,7 @@ class SiteSerializer(serializers.Serializer[Any]):
     latitude = serializers.FloatField(allow_null=True)
     longitude = serializers.FloatField(allow_null=True)
     time_zone = serializers.CharField()
+    max_moves = serializers.IntegerField(allow_null=True, help_text="Moves at once from and to here; null: no limit.")
 
 
 class SiteLinkSerializer(serializers.Serializer[Any]):
@@ -82,6 +83,7 @@ class SiteLinkSerializer(serializers.Serializer[Any]):
     target = serializers.CharField(help_text="The slug of a site.")
     bandwidth_mbps = serializers.IntegerField()
     round_trip_ms = serializers.FloatField(allow_null=True)
+    max_moves = serializers.IntegerField(allow_null=True, help_text="Moves at once; null: as it carries well.")
 
 
 class VersionsSerializer(serializers.Serializer[Any]):
@@ -104,6 +106,9 @@ class HostSerializer(serializers.Serializer[Any]):
     site = serializers.CharField(allow_null=True, help_text="The slug of a site.")
     migration_address = serializers.CharField()
     tags = serializers.ListField(child=serializers.CharField())
+    max_moves_out = serializers.IntegerField(allow_null=True, help_text="Moves at once from here; null: the default.")
+    max_moves_in = serializers.IntegerField(allow_null=True, help_text="Moves at once to here; null: the default.")
+    migration_bandwidth_mbps = serializers.IntegerField(allow_null=True, help_text="Null: not known.")
     uuid = serializers.UUIDField(help_text="The machine's own UUID.")
     state = serializers.ChoiceField(words(HostState))
     state_text = serializers.CharField(help_text="Why it is unreachable; empty while it is up.")
@@ -143,6 +148,14 @@ class GuestSerializer(serializers.Serializer[Any]):
     tags = serializers.ListField(child=serializers.CharField())
     pinned = serializers.BooleanField()
     policy = serializers.CharField(help_text="The migration policy it names; empty: by tag, site or default.")
+    watch_address = serializers.CharField(
+        allow_null=True, help_text="Where it answers; its silence during a move is measured there."
+    )
+    runs_twice_on = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Hosts that run it at once: the alarm of alarms. Else empty.",
+    )
+    runs_twice_since = serializers.DateTimeField(allow_null=True)
     current_job = serializers.CharField(allow_null=True, help_text="The address of its unfinished job.")
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 
@@ -206,6 +219,9 @@ class ProgressSerializer(serializers.Serializer[Any]):
     elapsed_ms = serializers.IntegerField(required=False)
     heard_at = serializers.CharField(required=False, allow_null=True)
     steering = SteeringSerializer(required=False)
+    moved = serializers.IntegerField(required=False, help_text="Of several guests: those that have moved, ...")
+    of = serializers.IntegerField(required=False, help_text="... of so many, ...")
+    failed = serializers.IntegerField(required=False, help_text="... and those that did not get across.")
 
 
 class JobErrorSerializer(serializers.Serializer[Any]):
@@ -215,6 +231,17 @@ class JobErrorSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
     hint = serializers.CharField(required=False, allow_null=True, allow_blank=True)
     guest_is_on = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    """Why a queued job does not begin yet."""
+
+    detail = serializers.CharField(help_text="Who is before it.")
+    place = serializers.IntegerField(help_text="Its place among those that wait for the same; 0: there is no line.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """`for` is a word of Python's own."""
+        return {"for": serializers.CharField(help_text="What it waits for."), **super().get_fields()}
 
 
 class JobSerializer(serializers.Serializer[Any]):
@@ -227,6 +254,7 @@ class JobSerializer(serializers.Serializer[Any]):
     stage = serializers.CharField()
     title = serializers.CharField()
     subject = SubjectSerializer()
+    waiting = WaitingSerializer(allow_null=True)
     progress = ProgressSerializer()
     steps = StepSerializer(many=True)
     error = JobErrorSerializer(allow_null=True)
@@ -236,6 +264,7 @@ class JobSerializer(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]
+    retry_of = serializers.UUIDField(allow_null=True, help_text="The job that this one does once more.")
     children = serializers.ListField(child=serializers.UUIDField())
     seq = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
     permitted_actions = serializers.ListField(child=serializers.CharField())

@@ -22,8 +22,8 @@ from fleet.inventory import site_links
 from fleet.inventory import sites as flows
 from fleet.models import Site, SiteLink
 
-_SITE_FIELDS = ("slug", "name", "latitude", "longitude", "time_zone")
-_LINK_FIELDS = ("source", "target", "bandwidth_mbps", "round_trip_ms")
+_SITE_FIELDS = ("slug", "name", "latitude", "longitude", "time_zone", "max_moves")
+_LINK_FIELDS = ("source", "target", "bandwidth_mbps", "round_trip_ms", "max_moves")
 
 
 class SiteBody(Body):
@@ -34,6 +34,9 @@ class SiteBody(Body):
     latitude = serializers.FloatField(min_value=-90, max_value=90, allow_null=True, required=False)
     longitude = serializers.FloatField(min_value=-180, max_value=180, allow_null=True, required=False)
     time_zone = serializers.CharField(max_length=64, required=False, help_text="An IANA name.")
+    max_moves = serializers.IntegerField(
+        min_value=0, max_value=1000, allow_null=True, required=False, help_text="Moves at once from and to here."
+    )
 
 
 class SiteLinkBody(Body):
@@ -43,6 +46,9 @@ class SiteLinkBody(Body):
     target = serializers.CharField(help_text="A site's slug or id.")
     bandwidth_mbps = serializers.IntegerField(min_value=1, max_value=10_000_000)
     round_trip_ms = serializers.FloatField(min_value=0, max_value=100_000, allow_null=True, required=False)
+    max_moves = serializers.IntegerField(
+        min_value=0, max_value=1000, allow_null=True, required=False, help_text="Moves at once over this link."
+    )
 
 
 class SiteFilters(django_filters.FilterSet):
@@ -136,6 +142,7 @@ class SiteLinks(Listed):
             "target": row.target.slug,
             "bandwidth_mbps": row.bandwidth_mbps,
             "round_trip_ms": row.round_trip_ms,
+            "max_moves": row.max_moves,
         }
 
     @extend_schema(request=SiteLinkBody, responses={201: SiteLinkSerializer, **problems(422)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.documents.addresses import guest_url, job_url
+from fleet.documents.times import rfc3339
 from fleet.models import Guest
 
 
@@ -30,6 +31,9 @@ def guest_document(guest: Guest) -> dict[str, Any]:
         "tags": guest.tags,
         "pinned": guest.pinned,
         "policy": guest.policy,
+        "watch_address": guest.watch_address,
+        "runs_twice_on": guest.runs_twice_on,
+        "runs_twice_since": rfc3339(guest.runs_twice_since),
         "current_job": job_url(jobs[0].id) if jobs else None,
         "version": guest.version,
     }

@@ -7,7 +7,7 @@ from typing import Any
 from fleet.documents.addresses import guest_url, host_url, job_url
 from fleet.documents.times import rfc3339
 from fleet.models import Job, JobEvent, JobStep
-from fleet.states import JobState
+from fleet.states import UNFINISHED, JobState
 
 
 def job_document(job: Job) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def job_document(job: Job) -> dict[str, Any]:
         "stage": job.stage,
         "title": job.title,
         "subject": _subject(job),
+        "waiting": job.waiting,
         "progress": job.progress,
         "steps": [_step(step) for step in job.steps.all()],
         "error": job.error,
@@ -29,6 +30,7 @@ def job_document(job: Job) -> dict[str, Any]:
         "started_at": rfc3339(job.started_at),
         "finished_at": rfc3339(job.finished_at),
         "parent": str(job.parent_id) if job.parent_id else None,
+        "retry_of": str(job.retry_of_id) if job.retry_of_id else None,
         "children": [str(child.id) for child in job.children.all()],
         "seq": job.seq,
         "permitted_actions": possible_actions(job),
@@ -37,12 +39,13 @@ def job_document(job: Job) -> dict[str, Any]:
 
 def possible_actions(job: Job) -> list[str]:
     """What could be asked of this job now; the doors leave out what their caller may not do."""
-    if JobState(job.state) in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}:
-        return []
-    steering = job.progress.get("steering") or {}
-    if JobState(job.state) is not JobState.RUNNING or not steering:
-        return ["cancel"]
-    return list(steering["can"])
+    state = JobState(job.state)
+    if state in UNFINISHED:
+        steering = job.progress.get("steering") if state is JobState.RUNNING else None
+        return list(steering["can"]) if steering else ["cancel"]
+    # Its guest may be gone by then; a parent's children are tried again one by one.
+    lost = state in {JobState.FAILED, JobState.CANCELLED}
+    return ["retry"] if lost and job.kind == Job.Kind.MIGRATION and job.guest_id else []
 
 
 def why_impossible(job: Job, action: str) -> str:
@@ -74,7 +77,7 @@ def _subject(job: Job) -> dict[str, Any] | None:
             "name": job.subject_name,
             "url": guest_url(job.guest_id),
         }
-    if job.host_id:
+    if job.host_id and job.kind != Job.Kind.MOVES:
         return {
             "kind": "host",
             "id": str(job.host_id),

@@ -1,4 +1,4 @@
-"""Pure: a guest's XML as the destination shall have it: other disk paths, another network, a free listen address."""
+"""Pure: a guest's XML as the destination shall have it: other disk paths, other networks, a free listen address."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Iterable, Mapping
 
 from lxml import etree
 
-from fleet.hypervisor.domain_xml import parse
+from fleet.hypervisor.domain_xml import BOOT_FILES, listens_on_its_own, parse
 
-#: Addresses that every host has: a console may go on listening there.
-_EVERYWHERE = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})  # noqa: S104 - read, never bound
+#: What a card is plugged into: libvirt's word ("network" or "bridge") and the name.
+Plug = tuple[str, str]
 
 
 def rewrite(
     xml: str,
     *,
     disk_sources: Mapping[str, str] | None = None,
-    network: str = "",
+    cards: Mapping[str, Plug] | None = None,
+    files: Mapping[str, str] | None = None,
+    networks: Mapping[str, str] | None = None,
     listen: str = "",
     emptied: Iterable[str] = (),
 ) -> str:
-    """The same guest with new file paths ({target: path}) and, where given, all its cards on `network`.
+    """The same guest with new file paths ({target: path}) and cards plugged in elsewhere ({MAC address: plug}).
 
+    `files` are paths of boot files, old to new; `networks` are names of networks that consoles listen on, old to new.
     Drives in `emptied` (targets) lose their medium.
     With `listen`, consoles that listen on an address of the source host alone listen there instead.
 
@@ -34,13 +37,15 @@ def rewrite(
         _point_at(_disk(root, target), path)
     for target in emptied:
         _empty(_disk(root, target))
-    if network:
-        for card in root.iterfind("./devices/interface"):
-            if card.get("type") in {"network", "bridge"}:
-                _connect(card, network)
-    if listen:
-        for element in (*root.iterfind("./devices/graphics"), *root.iterfind("./devices/graphics/listen")):
-            _listen_at(element, listen)
+    for card in root.iterfind("./devices/interface"):
+        mac = card.find("mac")
+        if mac is not None and (plug := (cards or {}).get(mac.get("address", ""))):
+            _plug_in(card, plug)
+    for place in BOOT_FILES:
+        for element in root.iterfind(place):
+            element.text = (files or {}).get((element.text or "").strip(), element.text)
+    for graphics in root.iterfind("./devices/graphics"):
+        _listen_at(graphics, listen, networks or {})
     return etree.tostring(root, encoding="unicode")
 
 
@@ -71,17 +76,33 @@ def _empty(drive: etree._Element) -> None:
         drive.remove(medium)
 
 
-def _connect(card: etree._Element, network: str) -> None:
+def _plug_in(card: etree._Element, plug: Plug) -> None:
     """`portid` and `bridge` are what the source's network driver handed out; the destination hands out its own."""
+    kind, name = plug
     source = card.find("source")
     if source is None:
         source = etree.SubElement(card, "source")
-    card.set("type", "network")
+    card.set("type", kind)
     source.attrib.clear()
-    source.set("network", network)
+    source.set(kind, name)
+    if kind == "network":
+        # How to join the switch is the network's own affair there.
+        for port in card.findall("virtualport"):
+            card.remove(port)
 
 
-def _listen_at(element: etree._Element, address: str) -> None:
-    for name in ("listen", "address"):
-        if element.get(name, "") not in _EVERYWHERE:
-            element.set(name, address)
+def _listen_at(graphics: etree._Element, address: str, networks: Mapping[str, str]) -> None:
+    of_networks = [element for element in graphics.findall("listen") if element.get("network")]
+    for element in of_networks:
+        if (there := networks.get(element.get("network", ""))) is not None:
+            element.set("network", there)
+            # The address that the source's network had; libvirt finds the destination's.
+            for one, name in ((element, "address"), (graphics, "listen")):
+                if name in one.attrib:
+                    del one.attrib[name]
+    if not address or of_networks:
+        return
+    for element in (graphics, *graphics.findall("listen")):
+        for name in ("listen", "address"):
+            if listens_on_its_own(element.get(name, "")):
+                element.set(name, address)

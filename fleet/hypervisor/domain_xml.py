@@ -22,6 +22,10 @@ SOURCE_ATTRIBUTE = {
     "network": "name",
     "nvme": "namespace",
 }
+#: Files beside the disks that a guest needs to start.
+BOOT_FILES = ("os/kernel", "os/initrd", "os/dtb", "os/loader", "os/acpi/table", "os/nvram")
+#: Addresses that every host has: a console may go on listening there.
+_EVERYWHERE = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})  # noqa: S104 - read, never bound
 _KIB_PER_UNIT = {"b": 1 / 1024, "bytes": 1 / 1024, "kb": 1000 / 1024, "k": 1, "kib": 1, "mb": 1e6 / 1024, "m": 1024}
 _KIB_PER_UNIT |= {
     "mib": 1024,
@@ -106,6 +110,8 @@ def guest_facts(
         interfaces=tuple(_interface(card, leases or {}) for card in root.iterfind("devices/interface")),
         devices=tuple(_devices(root)),
         boot_files=tuple(_boot_files(root)),
+        listens=_listens(root),
+        console_networks=tuple(each.get("network", "") for each in root.iterfind("devices/graphics/listen[@network]")),
         snapshots=snapshots,
         managed_save=managed_save,
         xml=xml,
@@ -229,7 +235,22 @@ def _device_name(device: Element) -> str:
 
 
 def _boot_files(root: Element) -> Iterator[str]:
-    for path in ("os/kernel", "os/initrd", "os/dtb", "os/loader", "os/acpi/table"):
+    for path in BOOT_FILES:
         text = _text(root, path)
-        if text.startswith("/"):
+        if text.startswith("/") and path != "os/nvram":
             yield text
+
+
+def listens_on_its_own(address: str) -> bool:
+    """Whether a console's address is one of its host alone."""
+    return address not in _EVERYWHERE
+
+
+def _listens(root: Element) -> tuple[str, ...]:
+    """Addresses of the host alone that consoles listen on; one on a network of libvirt's gets its address from that."""
+    found: list[str] = []
+    for graphics in root.iterfind("devices/graphics"):
+        listens = graphics.findall("listen")
+        if not any(listen.get("network") for listen in listens):
+            found += [graphics.get("listen", ""), *(listen.get("address", "") for listen in listens)]
+    return tuple(dict.fromkeys(address for address in found if listens_on_its_own(address)))

@@ -158,6 +158,10 @@ class GuestFacts:
     devices: tuple[DeviceFacts, ...] = ()
     #: Absolute paths the guest needs to find at the destination that are no disks: kernel, initrd, loader.
     boot_files: tuple[str, ...] = ()
+    #: Addresses of its host alone on which its consoles listen.
+    listens: tuple[str, ...] = ()
+    #: Networks of libvirt's from which its consoles get their addresses.
+    console_networks: tuple[str, ...] = ()
     snapshots: int = 0
     managed_save: bool = False
     #: libvirt's XML without secrets, as the host gave it.
@@ -200,6 +204,20 @@ class VolumeFacts:
     capacity_bytes: int
     allocation_bytes: int
     backing: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileUser:
+    """Who uses a file at a host: a guest with a disk on it (or based on it), or a volume that is based on it."""
+
+    path: str
+    #: "guest" or "volume".
+    kind: str
+    name: str
+    #: The guest's libvirt UUID; "" for a volume.
+    uuid: str = ""
+    #: Whether the guest has a process now.
+    active: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ from fleet.hypervisor.errors import HostUnreachable
 from fleet.hypervisor.facts import GuestFacts, HostAddress, VolumeFacts
 from fleet.hypervisor.fake_host import FakeHost
 from fleet.hypervisor.fake_migration import FakeMigration
-from fleet.hypervisor.interface import MigrationOrder
+from fleet.hypervisor.interface import AgentWord, MigrationOrder
 
 #: Names in here become the same UUIDs in every run.
 SEED = uuids.UUID("d40e0000-0000-4000-8000-000000000000")
@@ -35,6 +35,8 @@ class FakeFolder:
     #: What the volumes hold, of those whose content matters.
     data: dict[str, bytearray] = field(default_factory=dict)
     markers: set[str] = field(default_factory=set)
+    #: Texts of the notes among the volumes, by name.
+    notes: dict[str, str] = field(default_factory=dict)
     #: Makes the next volume or copy fail with NoSpace.
     full: bool = False
 
@@ -49,6 +51,9 @@ class FakeFleet:
         #: Saved guests by what their image holds.
         self.images: dict[bytes, GuestFacts] = {}
         self.held = False
+        #: What guests' agents say and which addresses their neighbours know, by guest UUID.
+        self.agents: dict[str, AgentWord] = {}
+        self.neighbours: dict[str, tuple[str, ...]] = {}
         #: How long a call that was told to hang really waits before it is given up.
         self.deadline_s = 0.2
 

@@ -11,7 +11,7 @@ from fleet.hypervisor.facts import DiskFacts, GuestFacts, InterfaceFacts
 
 def domain_xml(guest: GuestFacts) -> str:
     """A domain document that says what the facts say."""
-    devices = "".join([*map(_disk, guest.disks), *map(_interface, guest.interfaces)])
+    devices = "".join([*map(_disk, guest.disks), *map(_interface, guest.interfaces), *map(_console, guest.listens)])
     return (
         f"<domain type={quoteattr(guest.domain_type)}><name>{escape(guest.name)}</name><uuid>{guest.uuid}</uuid>"
         f"<memory unit='KiB'>{guest.memory_mib * 1024}</memory><vcpu>{guest.vcpus}</vcpu>"
@@ -35,6 +35,10 @@ def _interface(card: InterfaceFacts) -> str:
     )
 
 
+def _console(address: str) -> str:
+    return f"<graphics type='vnc' listen={quoteattr(address)}/>"
+
+
 def cpu_model(cpu_xml: str) -> str:
     """The model named in a <cpu> element, or ""."""
     return (real.parse(cpu_xml).findtext("model") or "") if cpu_xml else ""
@@ -54,4 +58,4 @@ def as_described(guest: GuestFacts, xml: str) -> GuestFacts:
         )
         for disk in told.disks
     )
-    return dataclasses.replace(guest, disks=disks, interfaces=told.interfaces, xml=xml)
+    return dataclasses.replace(guest, disks=disks, interfaces=told.interfaces, listens=told.listens, xml=xml)

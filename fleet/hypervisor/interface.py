@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from fleet.hypervisor.facts import (
+    FileUser,
     GuestEvent,
     GuestFacts,
     GuestGlimpse,
@@ -166,8 +168,43 @@ class Gauging(Protocol):
     """Measurements that cost the guest or the host something: dirty rate, migration abilities."""
 
 
+class AgentWord(StrEnum):
+    """What a guest's agent says."""
+
+    #: The guest has no channel for one.
+    NONE = "none"
+    #: It has a channel, and nothing in the guest listens.
+    AWAY = "away"
+    #: Something listens and did not answer in time.
+    SILENT = "silent"
+    ANSWERS = "answers"
+
+
 class Witnessing(Protocol):
-    """What proves where a guest is: its agent, its addresses, who has its disks open."""
+    """What proves where a guest is: its agent, its addresses, who has its disks open; and notes beside files."""
+
+    def file_users(
+        self, paths: Collection[str], *, only_active: bool = False, volumes: bool = False
+    ) -> tuple[FileUser, ...]:
+        """Guests of this host whose disks are these files or are based on them; with `volumes`, volumes too.
+
+        A defined guest that is off tells only the uppermost file of each chain: `volumes` finds what lies below.
+        """
+
+    def own_files(self, uuid: str) -> tuple[str, ...]:
+        """Files that the guest alone may have open: uppermost layers of disks that it writes and shares with nobody.
+
+        Raises GuestNotFound.
+        """
+
+    def agent(self, uuid: str) -> AgentWord:
+        """Ask the guest's agent for a sign of life; takes libvirt's five seconds at most. Raises GuestNotFound."""
+
+    def addresses(self, uuid: str) -> tuple[str, ...]:
+        """IP addresses of a running guest, as this host's leases and neighbours tell them; never loopback."""
+
+    def place_note(self, *, pool: str, name: str, text: str) -> str:
+        """Put a small text file into a folder pool, or replace it; returns its path."""
 
 
 class Hypervisor(Carrying, Mirroring, Steering, Gauging, Witnessing, Protocol):

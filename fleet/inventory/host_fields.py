@@ -16,7 +16,9 @@ from fleet.refusals import Refused
 
 #: Fields that say how to reach a host: changing one means asking the host again.
 CONNECTION = ("address", "transport", "port", "username", "ssh_host_key")
-FIELDS = ("name", *CONNECTION, "site", "migration_address", "tags")
+#: How many guests may move from and to it at once, and how fast; None leaves it to Drover.
+LIMITS = {"max_moves_out": (0, 1000), "max_moves_in": (0, 1000), "migration_bandwidth_mbps": (1, 10_000_000)}
+FIELDS = ("name", *CONNECTION, "site", "migration_address", "tags", *LIMITS)
 MAX_TAGS = 50
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -47,10 +49,19 @@ def cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
             field="name",
             remedy="Use up to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit.",
         )
+    _check_limits(clean)
     if clean["site"] is not None and not isinstance(clean["site"], Site):
         raise TypeError("site is a Site or None; the door looks it up")
     checked(where(clean), connect.configuration())
     return clean
+
+
+def _check_limits(values: Mapping[str, Any]) -> None:
+    for name, (low, high) in LIMITS.items():
+        if (value := values[name]) is not None and not low <= value <= high:
+            raise Refused(
+                f"{name} is {value}.", code="invalid", field=name, remedy=f"Write a number from {low} to {high}."
+            )
 
 
 def where(values: Mapping[str, Any]) -> HostAddress:

@@ -32,6 +32,7 @@ def add_host(
     tags: Sequence[str] = (),
     ssh_host_key: str = "",
     dry_run: bool = False,
+    **limits: int | None,
 ) -> Host:
     """Connect to a host, look at it, and store it with its guests; a dry run returns the host unsaved.
 
@@ -50,6 +51,8 @@ def add_host(
             "migration_address": migration_address,
             "tags": tags,
             "ssh_host_key": ssh_host_key,
+            **dict.fromkeys(host_fields.LIMITS),
+            **limits,
         }
     )
     host_fields.refuse_known(values)

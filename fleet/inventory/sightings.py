@@ -242,16 +242,11 @@ def _new_description(guest: Guest, name: str | None, detail: facts.GuestFacts | 
         columns = fact_columns(detail)
         # The state has its own column and its own, quicker, way here.
         columns["facts"]["state"] = guest.facts.get("state", detail.state)
-        columns["facts"] |= {key: guest.facts[key] for key in (DOUBLE_RUN,) if key in guest.facts}
         for column, value in columns.items():
             if getattr(guest, column) != value:
                 setattr(guest, column, value)
                 changed.add(column)
     return changed
-
-
-#: Key in `Guest.facts`: names of the hosts that run it at once. Not a fact of libvirt's, so `facts.load` skips it.
-DOUBLE_RUN = "double_run"
 
 
 def plain(value: Any) -> Any:

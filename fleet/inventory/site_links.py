@@ -62,4 +62,5 @@ def _document(link: SiteLink) -> dict[str, Any]:
         "target": link.target.slug,
         "bandwidth_mbps": link.bandwidth_mbps,
         "round_trip_ms": link.round_trip_ms,
+        "max_moves": link.max_moves,
     }

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from fleet.access import audit
 from fleet.access.principal import Principal
 from fleet.models import Site
 from fleet.refusals import Refused
 
-FIELDS = ("slug", "name", "latitude", "longitude", "time_zone")
+FIELDS = ("slug", "name", "latitude", "longitude", "time_zone", "max_moves")
 
 
 def add_site(*, principal: Principal, slug: str, name: str, **more: Any) -> Site:
@@ -50,9 +51,17 @@ def remove_site(*, principal: Principal, site: Site) -> None:
             code="site_in_use",
             remedy="Move the hosts to another site first.",
         )
-    with transaction.atomic():
-        audit.record(principal=principal, verb="site.remove", subject=site, outcome="done", before=_document(site))
-        site.delete()
+    try:
+        with transaction.atomic():
+            audit.record(principal=principal, verb="site.remove", subject=site, outcome="done", before=_document(site))
+            site.delete()
+    except ProtectedError as error:
+        names = ", ".join(sorted(f"{one._meta.verbose_name} {one}" for one in error.protected_objects))
+        raise Refused(
+            f"{site.name} is named by: {names}.",
+            code="site_in_use",
+            remedy="Take it out of there first; nothing that holds between sites changes by itself.",
+        ) from error
 
 
 def _checked(site: Site) -> Site:

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
 from fleet.hypervisor import connect
-from fleet.inventory import sightings
+from fleet.inventory import alarm, sightings
 from fleet.inventory.contact import Contact
 from fleet.inventory.ledger import Ledger
 from fleet.inventory.outage import Outage
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 SEEN_EVERY_S = 10.0
 #: Seconds between looks for guests to forget.
 PRUNE_EVERY_S = 60.0
+#: Seconds between audits of all rows for guests that run twice, whatever the events have told.
+AUDIT_EVERY_S = 60.0
 #: Seconds between looks for stuck threads.
 STAFF_EVERY_S = 0.05
 #: Seconds that a clean end may take for each of: writing what is known, sending what was told.
@@ -48,7 +50,7 @@ class Watcher:
         self.hosts: dict[UUID, Watched] = {}
         self._outage = Outage("the database")
         self._began = False
-        self._seen_at = self._pruned_at = time.monotonic()
+        self._seen_at = self._pruned_at = self._audited_at = time.monotonic()
 
     def run(self, stop: threading.Event, *, until: Callable[[], bool] = lambda: False) -> None:
         """Watch until `stop` is set or `until()` says so (asked every STAFF_EVERY_S)."""
@@ -82,6 +84,7 @@ class Watcher:
             self._take_hosts(self.shares.renew())
             self._write_last_seen()
             self._prune()
+            self._audit()
         except (OperationalError, InterfaceError) as error:
             connection.close()
             return self._outage.failed(error)
@@ -142,6 +145,15 @@ class Watcher:
         for guest_id in sightings.prune():
             live.gone("guest", guest_id)
         self._pruned_at = now
+
+    def _audit(self) -> None:
+        """The double-run watchdog: an event may be lost and a second look may fail, so all rows are weighed anew."""
+        now = time.monotonic()
+        if now - self._audited_at < AUDIT_EVERY_S:
+            return
+        for guest_id, hosts in alarm.suspects():
+            self._confirm(guest_id, hosts)
+        self._audited_at = now
 
     def _after(self, watched: Watched, changes: sightings.Changes) -> None:
         """In the ledger's thread: what a write calls for."""

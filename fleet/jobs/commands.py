@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.db import transaction
@@ -37,6 +38,9 @@ def request(*, principal: Principal, job: Job, kind: str, arguments: dict[str, A
     """
     require(principal, kind, job)
     wanted = wishes.checked(kind, arguments)
+    if job.kind == Job.Kind.MOVES:
+        _pass_on(principal, job, kind, wanted)
+        return None
     if kind == JobCommand.Kind.CANCEL and _cancelled_while_queued(principal, job):
         return None
     with transaction.atomic():
@@ -65,6 +69,20 @@ def _words(kind: str, wanted: dict[str, int]) -> str:
         "post-copy": "to switch this job to post-copy",
         "pause": "to pause the guest until the rest is there",
     }.get(kind, f"to {kind} this job")
+
+
+def _pass_on(principal: Principal, parent: Job, kind: str, wanted: dict[str, int]) -> None:
+    """What is wished of a parent is wished of each child that has not ended; the parent ends by itself after them."""
+    if parent.is_finished:
+        raise NotNow(f"The job is already {parent.state}.", code="job_finished", remedy="Nothing is left to do.")
+    lifecycle.record(parent.pk, code=f"{kind}.requested", message=f"{principal.name} asked to {kind} all that is left")
+    audit.record(principal=principal, verb=f"job.{kind}", subject=parent, outcome="accepted", job=parent)
+    # Those that wait first: else the end of a running one lets in another that is to be cancelled anyway.
+    children = Job.objects.unfinished().filter(parent=parent).select_related("guest__host", "host", "origin")
+    for child in sorted(children, key=lambda child: child.state != JobState.QUEUED):
+        # One that has just ended, or that cannot any more, keeps nobody from asking the others.
+        with contextlib.suppress(NotNow):
+            request(principal=principal, job=child, kind=kind, arguments=wanted)
 
 
 def _cancelled_while_queued(principal: Principal, job: Job) -> bool:

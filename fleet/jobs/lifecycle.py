@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
-from fleet.jobs import live
+from fleet.jobs import endings, live
 from fleet.jobs.lease import Lease
 from fleet.models import Guest, Job, JobCommand, JobEvent
 from fleet.states import FINISHED, MOVES, JobState
@@ -35,7 +35,7 @@ def advance(
     """
     before = [state for state, following in MOVES.items() if to in following and only_from in {None, state}]
     with transaction.atomic():
-        changes: dict[str, Any] = {"state": to.value, "seq": F("seq") + 1, "error": error}
+        changes: dict[str, Any] = {"state": to.value, "seq": F("seq") + 1, "error": error, "waiting": None}
         if to is JobState.RUNNING:
             changes["started_at"] = Coalesce(F("started_at"), Now())
         if to in FINISHED:
@@ -54,6 +54,8 @@ def advance(
             Guest.objects.filter(jobs__pk=job_id).update(version=F("version") + 1)
         if not quietly:
             live.job_changed(job_id, with_guest=True)
+        if to in FINISHED:
+            endings.follow(job_id)
     return True
 
 

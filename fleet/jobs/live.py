@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -42,6 +43,11 @@ def job_changed(job_id: UUID | str, *, with_guest: bool = False) -> None:
     transaction.on_commit(partial(_send_job, job_id, with_guest))
 
 
+def jobs_changed(job_ids: Iterable[UUID]) -> None:
+    """After this transaction, tell the pages how these jobs stand now; their rows are read together."""
+    transaction.on_commit(partial(_send_jobs, list(job_ids)))
+
+
 def host_changed(host_id: UUID | str) -> None:
     """After this transaction, tell the pages how the host stands now."""
     transaction.on_commit(partial(_send_host, host_id))
@@ -50,6 +56,11 @@ def host_changed(host_id: UUID | str) -> None:
 def guest_changed(guest_id: UUID | str) -> None:
     """After this transaction, tell the pages how the guest stands now."""
     transaction.on_commit(partial(_send_guest, guest_id))
+
+
+def alarm_changed(guest_id: UUID | str) -> None:
+    """After this transaction, raise or take back the banner about this guest on every open page."""
+    transaction.on_commit(partial(_send_alarm, guest_id))
 
 
 def gone(kind: str, identifier: UUID | str) -> None:
@@ -89,6 +100,11 @@ def _send_job(job_id: UUID | str, with_guest: bool) -> None:
         _send_guest(job.guest_id)
 
 
+def _send_jobs(job_ids: list[UUID]) -> None:
+    for job in Job.objects.for_documents().filter(pk__in=job_ids) if job_ids else ():
+        send_document("job", job_document(job), job_sites(job))
+
+
 def _send_host(host_id: UUID | str) -> None:
     host = Host.objects.for_documents().filter(pk=host_id).first()
     if host is not None:
@@ -100,6 +116,18 @@ def _send_guest(guest_id: UUID | str) -> None:
     if guest is not None:
         site = guest.host.site_id if guest.host else None
         send_document("guest", guest_document(guest), [str(site)] if site else [])
+
+
+def _send_alarm(guest_id: UUID | str) -> None:
+    guest = Guest.objects.for_documents().filter(pk=guest_id).first()
+    if guest is None:
+        return
+    if guest.runs_twice_since is None:
+        publish("alarms", {"type": "gone", "topic": "alarms", "id": str(guest_id)})
+        return
+    places = Host.objects.filter(name__in=guest.runs_twice_on, site__isnull=False).values_list("site_id", flat=True)
+    sites = sorted({str(site) for site in places})
+    publish("alarms", {"type": "update", "topic": "alarms", "document": guest_document(guest), "sites": sites})
 
 
 class _Outlet:

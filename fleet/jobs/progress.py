@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -16,7 +17,7 @@ from fleet.documents import job_document
 from fleet.jobs import lifecycle, live
 from fleet.jobs.lease import Lease, from_now
 from fleet.models import Job, JobCommand, JobEvent, JobSample, JobStep
-from fleet.states import StepState
+from fleet.states import UNFINISHED, StepState
 
 #: Points of the chart are kept this far apart.
 SAMPLE_EVERY_MS = 1000
@@ -55,6 +56,12 @@ def sample(progress: dict[str, Any]) -> dict[str, Any] | None:
         "dirty_rate_bytes_s": progress.get("dirty_rate_bytes_s") if passes else None,
         "iteration": passes,
     }
+
+
+def tell(job_id: UUID, progress: dict[str, Any]) -> None:
+    """Store the progress of a job that no worker holds because it only follows others, and tell the pages."""
+    if Job.objects.filter(pk=job_id, state__in=UNFINISHED).update(progress=progress, seq=F("seq") + 1):
+        live.job_changed(job_id)
 
 
 class Reporter:

@@ -21,7 +21,7 @@ RECENT_JOBS = 20
 #: Rows of a list topic; pages of larger fleets show one page of rows and get updates for those.
 MAX_ROWS = 500
 
-_TOPIC = re.compile(r"(jobs|hosts|guests)|(job|host|guest):([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_TOPIC = re.compile(r"(jobs|hosts|guests|alarms)|(job|host|guest):([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 def is_topic(topic: str) -> bool:
@@ -92,12 +92,20 @@ def narrowed(document: dict[str, Any], principal: Principal, sites: list[str]) -
     return document | {"permitted_actions": allowed}
 
 
+def visible_alarms(principal: Principal) -> QuerySet[Guest]:
+    """Guests that run twice; whoever may see one of the copies is told."""
+    twice = principal.restrict(Guest.objects.running_twice(), "host__site", "sightings__host__site")
+    return twice if principal.everywhere is not None else twice.distinct()
+
+
 def _visible(topic: str, principal: Principal) -> QuerySet[Any]:
     """Everything of a topic's kind that this person may see."""
     if topic.startswith("job"):
         return visible_jobs(principal)
     if topic.startswith("host"):
         return principal.restrict(Host.objects.all(), "site")
+    if topic == "alarms":
+        return visible_alarms(principal)
     return principal.restrict(Guest.objects.all(), "host__site")
 
 

@@ -16,6 +16,10 @@ from fleet.states import UNFINISHED, GuestState, choices
 class GuestQuerySet(models.QuerySet["Guest"]):
     """Guests as lists and documents need them."""
 
+    def running_twice(self) -> GuestQuerySet:
+        """The alarm of alarms; an index of their own makes it cheap to ask for none."""
+        return self.filter(runs_twice_since__isnull=False)
+
     def for_documents(self) -> GuestQuerySet:
         """With host, site and unfinished job, in two queries."""
         jobs = apps.get_model("fleet", "Job").objects.filter(state__in=UNFINISHED)
@@ -48,6 +52,10 @@ class Guest(models.Model):
     dirty_measured_at = models.DateTimeField(null=True, blank=True)
     #: Names of the hosts that run it at once: the alarm of alarms. Empty when all is well.
     runs_twice_on = models.JSONField(default=list, blank=True)
+    #: Since when; null when all is well. Every page asks for it.
+    runs_twice_since = models.DateTimeField(null=True, blank=True)
+    #: Where an operator says that it answers; its silence during a move is measured there. Null: as its host knows it.
+    watch_address = models.GenericIPAddressField(null=True, blank=True)
     #: `facts.GuestFacts` as a document.
     facts = models.JSONField(default=dict)
     version = models.PositiveBigIntegerField(default=0)
@@ -58,6 +66,14 @@ class Guest(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        indexes = [
+            # The banner on every page: an index of the guests in trouble, which is empty when all is well.
+            models.Index(
+                name="guests_that_run_twice",
+                fields=["runs_twice_since"],
+                condition=models.Q(runs_twice_since__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -50,6 +50,8 @@ class Job(models.Model):
     subject_name = models.CharField(max_length=255)
     title = models.CharField(max_length=300)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
+    #: The job that this one does once more.
+    retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
     #: What a queued job waits for: {"for", "detail", "place"}; null when it waits for nothing but a worker.

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from fleet.inventory.host_fields import LIMITS
 from fleet.models import Host, Site
 from fleet.models.host import allowed_transports
 from fleet.refusals import Refused
@@ -59,11 +60,25 @@ class HostForm(LookMixin, forms.Form):
         required=False, max_length=253, help_text="Where other hosts send guests to. Empty: the address above."
     )
     tags = forms.CharField(required=False, help_text="Comma-separated words.")
+    max_moves_out = forms.IntegerField(
+        required=False, min_value=0, max_value=1000, label="Moves at once from here", help_text="Empty: the default."
+    )
+    max_moves_in = forms.IntegerField(
+        required=False, min_value=0, max_value=1000, label="Moves at once to here", help_text="Empty: the default."
+    )
+    migration_bandwidth_mbps = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=10_000_000,
+        label="Its card gives moves, Mbit/s",
+        help_text="With it known, one guest moves at full speed while the next gets ready. Empty: not known.",
+    )
     ssh_host_key = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, sites: Any, host: Host | None = None, **kwargs: Any) -> None:
         if host is not None:
-            known = {name: getattr(host, name) for name in ("name", "address", "transport", "port", "username")}
+            words = ("name", "address", "transport", "port", "username", *LIMITS)
+            known = {name: getattr(host, name) for name in words}
             more = {"site": host.site_id, "migration_address": host.migration_address, "tags": ", ".join(host.tags)}
             kwargs["initial"] = known | more
         super().__init__(*args, **kwargs)
@@ -84,6 +99,13 @@ class SiteForm(LookMixin, forms.Form):
     )
     latitude = forms.FloatField(required=False, min_value=-90, max_value=90)
     longitude = forms.FloatField(required=False, min_value=-180, max_value=180)
+    max_moves = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1000,
+        label="Moves at once",
+        help_text="From and to this site. Empty: no limit but those of hosts and links.",
+    )
 
 
 class TokenForm(LookMixin, forms.Form):

@@ -81,6 +81,7 @@ def change(request: Request, pk: UUID) -> HttpResponse:
             tags=words(request.POST.get("tags", "")),
             pinned="pinned" in request.POST,
             policy=request.POST.get("policy"),
+            watch_address=request.POST.get("watch_address", ""),
         )
     return redirect("guest", pk)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import NullIf
 from django.http import HttpResponse
@@ -56,7 +57,14 @@ def host(request: Request, pk: UUID) -> HttpResponse:
     found = seen(request, pk)
     moves = visible_jobs(person(request)).filter(Q(host=found) | Q(guest__host=found)).select_related("requested_by")
     guests = found.guests.for_documents()
-    context = {"host": found, "facts": found.facts, "guests": guests[:500], "moves": moves.distinct()[:8]}
+    context = {
+        "host": found,
+        "facts": found.facts,
+        "guests": guests[:500],
+        "moves": moves.distinct()[:8],
+        "moves_out": settings.MAX_MOVES_OUT if found.max_moves_out is None else found.max_moves_out,
+        "moves_in": settings.MAX_MOVES_IN if found.max_moves_in is None else found.max_moves_in,
+    }
     return render(request, "fleet/host.html", context)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from fleet.documents import job_document
-from fleet.jobs import commands, wishes
+from fleet.jobs import commands, retries, wishes
 from fleet.jobs.live import job_sites
 from fleet.jobs.snapshots import narrowed
 from fleet.jobs.visibility import visible_jobs
@@ -76,6 +76,16 @@ def cancel(request: Request, pk: UUID) -> HttpResponse:
     with saying(request, "The job was asked to stop. The guest stays on its source."):
         commands.request(principal=person(request), job=found, kind="cancel")
     return back(request, f"/jobs/{pk}/")
+
+
+@page
+@require_POST
+def retry(request: Request, pk: UUID) -> HttpResponse:
+    """The same wish again, as a new job."""
+    found = _seen(request, pk)
+    with saying(request):
+        pk = retries.again(principal=person(request), job=found).pk
+    return redirect("job", pk)
 
 
 #: What the page says when a wish is stored.

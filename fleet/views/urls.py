@@ -22,6 +22,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:pk>/steer/<str:kind>/", jobs.steer, name="job-steer"),
+    path("jobs/<uuid:pk>/retry/", jobs.retry, name="job-retry"),
     path("sites/", sites.sites, name="sites"),
     path("sites/add/", sites.add, name="site-add"),
     path("sites/<uuid:pk>/", sites.edit, name="site-edit"),

@@ -8,12 +8,15 @@ from migrations_app.flows import prepare
 from migrations_app.flows.errand import Errand
 
 
-def after_arrival(errand: Errand) -> list[str]:
-    """The source's copied disks: left in place, or removed when that was asked for; returns the paths left behind."""
+def after_arrival(errand: Errand, *, may_remove: bool) -> list[str]:
+    """The source's copied disks: left in place, or removed when that was asked for; returns the paths left behind.
+
+    Without the proof that nobody has them open (`may_remove`) they stay, whatever was asked for.
+    """
     # As written down before the move: the guest's row may tell of its new place already.
     # Media that were brought name none: other guests may have them in their drives.
     sources = [artefact["source"] for artefact in errand.migration.artefacts if artefact["source"]]
-    if errand.options.keep_source or not errand.options.undefine_source:
+    if errand.options.keep_source or not errand.options.undefine_source or not may_remove:
         return sources
     return [path for path in sources if not _remove(errand, path)]
 

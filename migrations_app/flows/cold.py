@@ -37,14 +37,16 @@ def carry(errand: Errand, write_order: Callable[[], MigrationOrder]) -> Course:
 
 
 def settle(errand: Errand, course: Course) -> None:
-    """Switch the paused copy off where it is now, then end the job as both hosts tell it."""
+    """Switch the paused copy off where it is now, see that one definition is left, and end as both hosts tell it."""
     answers = errand.ask_until_settled(patience_s=settling.PATIENCE_S)
+    calm = True
     if errand.migration.relay.get(MARK):
         course.last = _numbers(errand, answers) or course.last
-        if not _switch_off(errand, answers):
-            settling.unknown(errand, errand.ask())
-            return
-    settling.settle(errand, course)
+        calm = _switch_off(errand, answers)
+    if calm and _one_definition(errand):
+        settling.settle(errand, course)
+    else:
+        settling.unknown(errand, errand.ask())
 
 
 def _write_down(errand: Errand) -> None:
@@ -75,6 +77,25 @@ def _switch_off(errand: Errand, answers: Answers) -> bool:
     if Side.RUNNING in {answers.source, answers.destination}:
         text = f"Somebody let {errand.name} run while it moved; it is left running"
         errand.pen.say("cold.runs", text, level=JobEvent.Level.WARNING)
+    return True
+
+
+def _one_definition(errand: Errand) -> bool:
+    """The source's definition leaves last: while it is there the other one, which this job brought, goes.
+
+    That the destination had none before was checked, and nobody ran either, so both disks are the same.
+    """
+    answers = errand.ask()
+    if answers.source is not Side.OFF or answers.destination is not Side.OFF:
+        return True
+    there = errand.migration.destination_name
+    errand.pen.say("cold.second", f"Removing the definition of {errand.name} from {there}; the source kept its own")
+    try:
+        errand.destination.undefine(errand.uuid)
+    except HypervisorError as error:
+        text = f"{errand.name} is defined on both hosts: {there} did not remove it: {error.text}"
+        errand.pen.say("cold.stays", text, level=JobEvent.Level.WARNING)
+        return False
     return True
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
 from migrations_app import modes
-from migrations_app.flows import situations
+from migrations_app.flows import maps, situations
+from migrations_app.flows.situations import Promised
+from migrations_app.map_rules import MapRules
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
 
@@ -23,6 +25,8 @@ class Destination:
     score: int
     findings: Findings
     forecast: Forecast
+    #: The map that holds for a move there.
+    rules: MapRules
 
     @property
     def allowed(self) -> bool:
@@ -48,6 +52,7 @@ class Destination:
             "allowed": self.allowed,
             "score": self.score,
             "storage": self.storage,
+            "map": self.rules.name,
             "checks": self.checks,
             "forecast": self.forecast.document(),
         }
@@ -61,7 +66,7 @@ def destinations(
     options: Options | None = None,
     only: Host | None = None,
 ) -> list[Destination]:
-    """All other hosts (or that one), the best allowed one first; four queries however many hosts there are.
+    """All other hosts (or that one), the best allowed one first; five queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
@@ -70,9 +75,22 @@ def destinations(
     source = situations.place_of(guest)
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
-    reserved = situations.reserved_mib(host.id for host in hosts)
-    links = situations.links_from(source)
-    found = [_candidate(guest, source, host, mode, storage, options, reserved.get(host.id, 0), links) for host in hosts]
+    promised = situations.promised(host.id for host in hosts)
+    links, atlas = situations.links_from(source), maps.atlas(source, options)
+    found = [
+        _candidate(
+            guest,
+            source,
+            host,
+            mode,
+            storage,
+            options,
+            promised.get(host.id, situations.NOTHING),
+            links,
+            atlas.to(host),
+        )
+        for host in hosts
+    ]
     return sorted(found, key=lambda candidate: (not candidate.allowed, -candidate.score, candidate.host.name))
 
 
@@ -83,16 +101,25 @@ def _candidate(
     mode: str,
     storage: str,
     options: Options,
-    reserved: int,
+    promised: Promised,
     links: dict[Any, float],
+    rules: MapRules,
 ) -> Destination:
     findings = situations.check(
-        guest=guest, source=source, destination=host, mode=mode, storage=storage, options=options, reserved=reserved
+        guest=guest,
+        source=source,
+        destination=host,
+        mode=mode,
+        storage=storage,
+        options=options,
+        promised=promised,
+        rules=rules,
     )
     return Destination(
         host=host,
         mode=mode,
-        score=situations.rate(guest, source, host, findings, reserved),
+        score=situations.rate(guest, source, host, findings, promised),
         findings=findings,
         forecast=situations.foresee(guest, host, findings, options, links, mode=mode),
+        rules=rules,
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from fleet.hypervisor.errors import HypervisorError
+from fleet.hypervisor.interface import Hypervisor
 from fleet.hypervisor.pieces import BLOCK_BYTES
 from migrations_app.flows.errand import Errand
 from migrations_app.preflight import Situation
@@ -38,7 +39,7 @@ def _same_size(errand: Errand, path: str) -> bool:
 
 def bring(errand: Errand, plan: DiskPlan, path: str, *, tell: Callable[[str], None]) -> None:
     """The file's bytes from the source through the worker into the volume `path`; `tell` may raise to stop it."""
-    length, at, told = errand.source.volume_bytes(plan.disk.source), 0, 0.0
+    length, at, told = length_bytes(errand.source, plan.disk.source), 0, 0.0
     while at < length:
         piece = errand.source.download(
             plan.disk.source, offset=at, length=min(PIECE_BYTES, length - at), at_most_bytes=PIECE_BYTES
@@ -50,6 +51,14 @@ def bring(errand: Errand, plan: DiskPlan, path: str, *, tell: Callable[[str], No
         if time.monotonic() - told > TELL_EVERY_S:
             told = time.monotonic()
             tell(f"Bringing {plan.disk.source}: {100 * at // length} %")
-    if errand.destination.volume_bytes(path) != length:
+    if length_bytes(errand.destination, path) != length:
         there = errand.destination_row.name
         raise HypervisorError(f"{path} on {there} has another size than {plan.disk.source}", host=there)
+
+
+def length_bytes(host: Hypervisor, path: str) -> int:
+    """How long a file of the host is; raises HypervisorError where it is gone."""
+    file = host.file(path)
+    if file is None:
+        raise HypervisorError(f"{path} is not there", host=host.address.name)
+    return file.length_bytes

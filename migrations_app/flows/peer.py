@@ -103,7 +103,7 @@ def _bring(errand: Errand, findings: Findings) -> dict[str, str]:
 
     paths = {}
     for plan in findings.brought:
-        length = errand.source.volume_bytes(plan.disk.source)
+        length = media.length_bytes(errand.source, plan.disk.source)
         # Important: without a source to clean up, for other guests may have the same medium in their drives.
         path = prepare.make(errand, plan, source="", capacity_bytes=length, format="raw")
         media.bring(errand, plan, path, tell=tell)

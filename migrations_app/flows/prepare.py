@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from fleet.hypervisor import destination_xml
 from fleet.hypervisor.errors import GuestNotFound, HypervisorError, VolumeExists
 from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import convergence, modes
-from migrations_app.flows import folders, media, situations
+from migrations_app import convergence, map_rules, modes, xml_difference
+from migrations_app.flows import folders, media, share, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.preflight import Findings, Situation, survey
@@ -64,19 +63,25 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     verdict = there.cpu if there.cpu_asked == _cpu_of(guest) else errand.destination.compare_cpu(**_cpu_of(guest))
     source = situations.view(errand.source_row)
     destination_row = errand.destination_row
-    reserved = situations.reserved_mib([destination_row.pk], without=errand.migration.pk).get(destination_row.pk, 0)
-    destination = situations.view(destination_row, reserved)
+    others = situations.promised([destination_row.pk], without=errand.migration.pk)
+    promised = others.get(destination_row.pk, situations.NOTHING)
+    destination = situations.view(destination_row, promised)
     situation = Situation(
         guest=guest,
         source=replace(source, pools=pools_here),
-        destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
+        destination=replace(
+            destination, pools=situations.left(there.pools, promised), memory_free_mib=there.load.memory_free_mib
+        ),
         options=errand.options,
         mode=errand.migration.mode,
         storage=errand.migration.storage,
+        map=map_rules.load(errand.migration.map_rules),
         cpu_verdict=verdict,
         disks_read=True,
     )
     situation = folders.settled(errand, situation)
+    free = situations.left(situation.destination.pools, promised)
+    situation = replace(situation, destination=replace(situation.destination, pools=free))
     findings = survey(replace(situation, media_there=media.present(errand, situation)))
     if not findings.allowed:
         blocking = findings.blocking()
@@ -233,19 +238,7 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     """What libvirt is asked to do."""
     options, terms = errand.options, errand.terms
     runs_on = errand.migration.mode == modes.LIVE
-    plans = (*findings.copies, *findings.brought)
-    moved = {plan.disk.target: paths[plan.disk.target] for plan in plans if _moved(plan, paths)}
-    live = persistent = ""
-    if moved or findings.ejected or options.target_network:
-        live, persistent = (
-            destination_xml.rewrite(
-                errand.source.migration_xml(errand.uuid, persistent=kept),
-                disk_sources=moved,
-                network=options.target_network,
-                emptied=findings.ejected,
-            )
-            for kept in (False, True)
-        )
+    live, persistent = definitions(errand, findings, paths)
     return MigrationOrder(
         destination=errand.destination_row.where(),
         copy_disks=tuple(plan.disk.target for plan in findings.copies),
@@ -254,7 +247,7 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         definition_only=errand.cold and not findings.copies,
         destination_xml=live,
         persistent_xml=persistent,
-        bandwidth_mib_s=terms.bandwidth_mib_s,
+        bandwidth_mib_s=share.allotted(errand),
         # The promise is kept from below: `flows.steering` raises the limit where the passes stop shrinking.
         max_downtime_ms=convergence.first_limit_ms(terms, convergence.Abilities()),
         # A guest that stands still writes nothing that would have to be waited for.
@@ -269,9 +262,21 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
     )
 
 
-def _moved(plan: DiskPlan, paths: dict[str, str]) -> bool:
-    """Also a disk that leaves its backing file: a chain that the definition spells out would be followed there."""
-    return paths[plan.disk.target] != plan.disk.source or bool(plan.disk.backing)
+def definitions(errand: Errand, findings: Findings, paths: dict[str, str]) -> tuple[str, str]:
+    """The guest's XML for the destination, of the running and of the kept definition; "" when nothing in it changes.
+
+    What changes is said in the job's log, by the same words that were shown before the start.
+    """
+    if not xml_difference.changes_anything(findings, paths):
+        return "", ""
+    now = errand.source.migration_xml(errand.uuid, persistent=False)
+    live = xml_difference.rewritten(now, findings, paths)
+    lines = xml_difference.difference(now, live)
+    named = f" by the map {name}" if (name := errand.migration.map_rules.get("name")) else ""
+    text = f"Its definition is changed for {errand.destination_row.name}{named}"
+    errand.pen.say("definition.changed", text, data={"xml_difference": lines})
+    kept = errand.source.migration_xml(errand.uuid, persistent=True)
+    return live, xml_difference.rewritten(kept, findings, paths)
 
 
 def remove_volumes(errand: Errand) -> list[str]:

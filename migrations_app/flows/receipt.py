@@ -7,9 +7,12 @@ from typing import Any
 
 from fleet.documents.times import rfc3339
 from fleet.hypervisor.facts import JobSample
+from migrations_app.evidence import Evidence, nothing_failed
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.transfer import Course
+from migrations_app.models import Migration
 from migrations_app.outcome import Outcome
+from migrations_app.receipts import own_key
 
 
 def receipt(
@@ -20,6 +23,7 @@ def receipt(
     *,
     arrived_at: datetime,
     left_behind: list[str],
+    evidence: tuple[Evidence, ...],
 ) -> dict[str, Any]:
     """The document stored with the migration and as the job's result; numbers are libvirt's own where it kept them."""
     migration, job = errand.migration, errand.pen.job
@@ -44,6 +48,8 @@ def receipt(
             migration.destination_name: answers.destination.value,
         },
         "single_copy": answers.outcome is Outcome.ARRIVED,
+        "proven": nothing_failed(evidence),
+        "evidence": [line.document() for line in evidence],
         "left_behind": left_behind,
         "adopted": errand.adopted,
         "timings_ms": _timings_ms(errand, course, arrived_at),
@@ -62,3 +68,11 @@ def _timings_ms(errand: Errand, course: Course, arrived_at: datetime) -> dict[st
     return {
         name: round((moment - wished).total_seconds() * 1000, 1) if moment else None for name, moment in moments.items()
     }
+
+
+def store(errand: Errand, proof: dict[str, Any]) -> None:
+    """Sign the receipt and keep it with the move."""
+    signature = own_key.signed(proof)
+    Migration.objects.filter(pk=errand.migration.pk).update(
+        receipt=proof, receipt_signature=signature.value, receipt_key=signature.key_id
+    )

@@ -79,9 +79,18 @@ def finish(course: Course) -> None:
 
 def for_destination(course: Course, xml: str) -> str:
     """The description as the destination shall have it."""
-    moved = {file.target: file.path for file in course.notes.disks if file.path != file.source}
-    network = course.errand.options.target_network
-    return destination_xml.rewrite(xml, disk_sources=moved, network=network) if moved or network else xml
+    notes = course.notes
+    moved = notes.elsewhere | {file.target: file.path for file in notes.disks if file.path != file.source}
+    changes = notes.rewrites
+    return destination_xml.rewrite(
+        xml,
+        disk_sources=moved,
+        cards={mac: (wire["kind"], wire["name"]) for mac, wire in changes.get("cards", {}).items()},
+        files=changes.get("files"),
+        networks=changes.get("console_networks"),
+        listen=changes.get("listen", ""),
+        emptied=notes.emptied,
+    )
 
 
 def tidy(course: Course) -> None:

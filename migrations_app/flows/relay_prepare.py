@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 from django.db.models.functions import Now
@@ -88,6 +89,9 @@ def _notes(errand: Errand, guest: GuestFacts, findings: Findings, paths: dict[st
             for plan in findings.copies
         ],
         definition=f"{here.path}/{stem}.xml",
+        rewrites=dataclasses.asdict(findings.rewrites),
+        elsewhere={plan.disk.target: plan.path for plan in findings.disks if plan.moves_elsewhere},
+        emptied=list(findings.ejected),
         autostart=guest.autostart,
     )
     if not cold:

@@ -13,7 +13,7 @@ from fleet.jobs import lifecycle
 from fleet.jobs.progress import LeaseLost
 from fleet.states import JobState
 from migrations_app import steps
-from migrations_app.flows import clean_up, prepare, settle, ways
+from migrations_app.flows import admit, clean_up, parents, prepare, settle, ways
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 
@@ -24,7 +24,9 @@ ATTEMPTS = 3
 
 
 def run(job_id: UUID) -> None:
-    """Do, go on with or settle a migration; returns at once when another worker has it."""
+    """Do, go on with or settle a migration; returns at once when another worker has it, or when it is not its turn."""
+    if not admit.may_begin(job_id):
+        return
     lease = leases.take(job_id)
     if lease is None:
         return
@@ -64,8 +66,12 @@ def _work(lease: leases.Lease) -> None:
     elif errand.migration.job.state == JobState.QUEUED:
         # Both hosts answer while the rows are written: what is not needed for the answer must not wait for it.
         asking = prepare.ask(errand)
-        if _started(errand):
+        if admit.begin(lease.job_id, lambda: _started(errand)):
+            parents.follow_child(lease.job_id)
             way.begin(errand, asking)
+        else:
+            # Somebody was faster by a moment: whoever is rung for it next must find it free.
+            leases.drop(lease)
     else:
         errand.pen.say("taken.over", "The worker before died before libvirt was called; starting afresh")
         clean_up.after_staying(errand)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,78 +13,84 @@ from fleet.access.principal import Principal
 from fleet.jobs import lifecycle, live
 from fleet.jobs.progress import plan_steps
 from fleet.models import Guest, Host, Job
-from fleet.planning.estimate import Forecast
 from fleet.refusals import Busy, Refused
 from fleet.tasks import ring
-from migrations_app import steps
-from migrations_app.flows import policies, situations
-from migrations_app.flows.destinations import Destination, destinations
+from migrations_app import map_rules, steps, xml_difference
+from migrations_app.flows import choosing, policies, replays, situations
+from migrations_app.flows.destinations import Destination
+from migrations_app.flows.free import check_idle, check_single
+from migrations_app.flows.submit_storage import submit_storage
+from migrations_app.flows.wishes import Submission, Wish
 from migrations_app.models import Migration
 from migrations_app.modes import MODES, STORAGES
-from migrations_app.options import Options
 from migrations_app.preflight import Findings
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submission:
-    """What came of the wish; `job` is None on a dry run, `replayed` when the same key was used before."""
-
-    job: Job | None
-    destination: Host
-    storage: str
-    checks: list[dict[str, Any]]
-    forecast: Forecast | None = None
-    replayed: bool = False
 
 
 def submit(
     *,
     principal: Principal,
     guest: Guest,
-    destination: Host | None = None,
-    mode: str = "auto",
-    storage: str = "auto",
-    options: Options | None = None,
     idempotency_key: str = "",
     expected_host: Host | None = None,
     dry_run: bool = False,
+    wish: Wish | None = None,
+    **words: Any,
 ) -> Submission:
-    """Store a migration of `guest`, to the best host where none is named.
+    """Store a migration of `guest` as `wish` (or its fields as keywords) says, to the best host where none is named.
 
     `expected_host` is where the asker saw the guest (a form may be stale). Raises Forbidden, Busy (with the
     running job) and Refused (with the failed checks); nothing is stored then.
     """
-    options = options or Options()
+    wish = wish or Wish.of(words)
+    if wish.mode == Migration.Mode.STORAGE:
+        return submit_storage(
+            principal=principal, guest=guest, wish=wish, idempotency_key=idempotency_key, dry_run=dry_run
+        )
     source = situations.place_of(guest)
     principal.require("migration.submit", source.site_id, what=guest.name)
-    if destination is not None:
-        principal.require("migration.submit", destination.site_id, what=destination.name)
-    _check_words(mode, storage)
-    digest = _digest(guest, destination, mode, storage, options)
+    if wish.destination is not None:
+        principal.require("migration.submit", wish.destination.site_id, what=wish.destination.name)
+    _check_words(wish.mode, wish.storage)
+    digest = _digest(guest, wish)
     if idempotency_key and not dry_run and (earlier := _replay(principal, idempotency_key, digest)):
         return earlier
     _check_place(guest, source, expected_host)
-    _check_idle(guest)
-    chosen = _choose(principal, guest, destination, mode, storage, options)
+    check_idle(guest)
+    check_single(guest)
+    chosen = choosing.choose(
+        principal=principal,
+        guest=guest,
+        destination=wish.destination,
+        mode=wish.mode,
+        storage=wish.storage,
+        options=wish.options,
+        avoid=wish.avoid,
+    )
     if not chosen.allowed:
-        raise _refusal(guest, chosen)
+        raise choosing.refusal(guest, chosen)
     if dry_run:
-        return _answer(None, chosen)
+        return _answer(None, chosen, xml_difference.planned(guest.guest_facts().xml, chosen.findings))
     try:
         with transaction.atomic():
-            job = _store(principal, guest, source, chosen, storage, options, idempotency_key, digest)
+            job = _store(principal, guest, source, chosen, wish, idempotency_key, digest)
     except (IntegrityError, Busy):
         # Somebody was faster by a moment: the same request sent twice, or another job on the guest.
         if idempotency_key and (earlier := _replay(principal, idempotency_key, digest)):
             return earlier
-        _check_idle(guest)
+        check_idle(guest)
         raise
     return _answer(job, chosen)
 
 
-def _answer(job: Job | None, chosen: Destination) -> Submission:
+def _answer(job: Job | None, chosen: Destination, difference: list[str] | None = None) -> Submission:
     return Submission(
-        job=job, destination=chosen.host, storage=chosen.storage, checks=chosen.checks, forecast=chosen.forecast
+        job=job,
+        destination=chosen.host,
+        storage=chosen.storage,
+        map=chosen.rules.name,
+        checks=chosen.checks,
+        forecast=chosen.forecast,
+        xml_difference=difference or [],
     )
 
 
@@ -117,67 +121,12 @@ def _moved(guest: Guest, expected: Host, text: str = "") -> Refused:
     )
 
 
-def _check_idle(guest: Guest) -> None:
-    running = Job.objects.unfinished().filter(guest=guest).first()
-    if running is not None:
-        raise Busy(
-            f"{guest.name} is busy: {running.title} ({running.state}).",
-            job_id=str(running.pk),
-            remedy="Wait for that job, or cancel it.",
-        )
-
-
-def _choose(
-    principal: Principal, guest: Guest, destination: Host | None, mode: str, storage: str, options: Options
-) -> Destination:
-    found = destinations(guest=guest, mode=mode, storage=storage, options=options, only=destination)
-    if destination is not None:
-        return found[0] if found else _refuse_same(guest, destination)
-    if guest.pinned:
-        raise Refused(
-            f"{guest.name} is pinned to its host.",
-            code="guest_pinned",
-            remedy="Name the destination yourself, or unpin the guest.",
-        )
-    reachable = [one for one in found if principal.allows("migration.submit", one.host.site_id)]
-    if not reachable:
-        raise Refused("There is no other host to move to.", code="no_destination", remedy="Add a host first.")
-    if not reachable[0].allowed:
-        raise Refused(
-            f"No host can take {guest.name} now.",
-            code="no_destination",
-            remedy="See the reasons for each host.",
-            checks=[check.document() for one in reachable for check in one.findings.blocking()],
-        )
-    return reachable[0]
-
-
-def _refuse_same(guest: Guest, destination: Host) -> Destination:
-    raise Refused(
-        f"{guest.name} is on {destination.name} already.",
-        code="same_host",
-        field="destination",
-        remedy="Choose another host.",
-    )
-
-
-def _refusal(guest: Guest, chosen: Destination) -> Refused:
-    blocking = chosen.findings.blocking()
-    return Refused(
-        f"{guest.name} cannot move to {chosen.host.name}: {' '.join(check.message for check in blocking)}",
-        code="checks_failed",
-        remedy=" ".join(dict.fromkeys(check.remedy for check in blocking if check.remedy)),
-        checks=chosen.checks,
-    )
-
-
 def _store(
     principal: Principal,
     guest: Guest,
     source: Host,
     chosen: Destination,
-    storage: str,
-    options: Options,
+    wish: Wish,
     key: str,
     digest: str,
 ) -> Job:
@@ -185,8 +134,8 @@ def _store(
     still_there = Guest.objects.filter(pk=guest.pk, host=source)
     if not still_there.update(version=F("version") + 1):
         raise _moved(guest, source)
-    _check_idle(guest)
-    _promise_memory(guest, source, chosen, storage, options)
+    check_idle(guest)
+    findings = _promise_room(guest, source, chosen, wish)
     job = Job.objects.create(
         kind=Job.Kind.MIGRATION,
         guest=guest,
@@ -194,6 +143,8 @@ def _store(
         origin=source,
         subject_name=guest.name,
         title=f"Move {guest.name} from {source.name} to {chosen.host.name}",
+        parent=wish.parent,
+        retry_of=wish.retry_of,
         requested_by=principal.user,
         idempotency_key=key,
         request_digest=digest,
@@ -201,7 +152,7 @@ def _store(
     )
     # First of all that follows the commit: pages can be told while a worker begins.
     ring(job.pk)
-    plan_steps(job, steps.of(chosen.mode, options.route))
+    plan_steps(job, steps.of(chosen.mode, wish.options.route))
     Migration.objects.create(
         job=job,
         guest=guest,
@@ -211,12 +162,16 @@ def _store(
         source_name=source.name,
         destination_name=chosen.host.name,
         mode=chosen.mode,
-        route=options.route or Migration.Route.DIRECT,
+        route=wish.options.route or Migration.Route.DIRECT,
         # What was decided, not the wish: a fact that changes meanwhile makes the worker refuse, not copy unasked.
         storage=chosen.storage,
-        options=options.document(),
-        terms=policies.resolve(guest, source, options).document(),
+        options=wish.options.document(),
+        terms=policies.resolve(guest, source, wish.options).document(),
+        map_rules=map_rules.kept(chosen.rules) if chosen.rules.name else {},
+        wish=wish.document(),
+        not_before=wish.not_before,
         memory_mib=guest.memory_mib,
+        pool_bytes=situations.pool_bytes(findings),
     )
     by = principal.user.get_username() if principal.user else "Drover"
     lifecycle.record(job.pk, code="submitted", message=f"{by} asked to move {guest.name} to {chosen.host.name}")
@@ -226,46 +181,51 @@ def _store(
         subject=guest,
         outcome="accepted",
         before={"host": source.name},
-        after={"host": chosen.host.name, "mode": chosen.mode, "storage": chosen.storage, "options": options.document()},
+        after={
+            "host": chosen.host.name,
+            "mode": chosen.mode,
+            "storage": chosen.storage,
+            "map": chosen.rules.name,
+            "options": wish.options.document(),
+        },
         job=job,
     )
     live.job_changed(job.pk, with_guest=True)
     return job
 
 
-def _promise_memory(guest: Guest, source: Host, chosen: Destination, storage: str, options: Options) -> None:
-    """Check the room once more under the destination's row lock, so that two wishes cannot share the same memory."""
+def _promise_room(guest: Guest, source: Host, chosen: Destination, wish: Wish) -> Findings:
+    """Check the room once more under the destination's row lock, so that two wishes cannot share the same place."""
     locked = Host.objects.select_for_update(no_key=True).get(pk=chosen.host.pk)
-    reserved = situations.reserved_mib([locked.pk]).get(locked.pk, 0)
+    promised = situations.promised([locked.pk]).get(locked.pk, situations.NOTHING)
     locked.site = chosen.host.site
     findings: Findings = situations.check(
         guest=guest,
         source=source,
         destination=locked,
         mode=chosen.mode,
-        storage=storage,
-        options=options,
-        reserved=reserved,
+        storage=wish.storage,
+        options=wish.options,
+        promised=promised,
+        rules=chosen.rules,
     )
     if not findings.allowed:
-        raise _refusal(guest, replace(chosen, host=locked, findings=findings))
+        raise choosing.refusal(guest, replace(chosen, host=locked, findings=findings))
+    return findings
 
 
-def _digest(guest: Guest, destination: Host | None, mode: str, storage: str, options: Options) -> str:
-    wish = [str(guest.pk), str(destination.pk) if destination else None, mode, storage, options.document()]
-    return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
+def _digest(guest: Guest, wish: Wish) -> str:
+    words = wish.document()
+    later = {"not_before": words["not_before"]} if wish.not_before else {}
+    return replays.digest(
+        [str(guest.pk), words["destination"], wish.mode, wish.storage, wish.options.document(), later]
+    )
 
 
 def _replay(principal: Principal, key: str, digest: str) -> Submission | None:
-    job = Job.objects.filter(requested_by=principal.user, idempotency_key=key).first()
+    job = replays.earlier_job(principal, key, digest)
     if job is None:
         return None
-    if job.request_digest != digest:
-        raise Refused(
-            "This Idempotency-Key was used for another request.",
-            code="idempotency_key_reused",
-            remedy="Use a new key for a new request.",
-        )
     migration = Migration.objects.select_related("destination").get(job=job)
     assert migration.destination is not None  # noqa: S101 - a stored wish names its destination
     return Submission(job=job, destination=migration.destination, storage=migration.storage, checks=[], replayed=True)

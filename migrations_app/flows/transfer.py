@@ -21,6 +21,7 @@ from fleet.states import StepState
 from migrations_app import measures, steps
 from migrations_app.flows import post_copy
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.share import Share
 from migrations_app.flows.steering import Helm
 from migrations_app.outcome import Outcome
 from migrations_app.second_tries import weaker
@@ -75,8 +76,10 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
             course.returned_at = timezone.now()
             done.set()
             wake.set()
+            share.let_go()
 
-    watch = _Watch(errand, course, copies_disks=bool(order.copy_disks), order=order)
+    share = Share(errand, given=order.bandwidth_mib_s)
+    watch = _Watch(errand, course, share, copies_disks=bool(order.copy_disks), order=order)
     unsubscribe = host.subscribe(watch.listener(wake))
     try:
         threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
@@ -91,7 +94,7 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
 def accompany(errand: Errand) -> Course:
     """Stay with a migration that another worker began, until the source runs no job for the guest any more."""
     course = Course()
-    watch = _Watch(errand, course, copies_disks=bool(errand.migration.artefacts))
+    watch = _Watch(errand, course, Share(errand), copies_disks=bool(errand.migration.artefacts))
     silent_since: float | None = None
 
     def over() -> bool:
@@ -136,9 +139,10 @@ class _Watch:
     """The loop beside a running migration."""
 
     def __init__(
-        self, errand: Errand, course: Course, *, copies_disks: bool, order: MigrationOrder | None = None
+        self, errand: Errand, course: Course, share: Share, *, copies_disks: bool, order: MigrationOrder | None = None
     ) -> None:
         self.errand, self.course, self.copies_disks = errand, course, copies_disks
+        self.share = share
         self.began = self.moved = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
@@ -194,6 +198,7 @@ class _Watch:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
+        self.share.apply()
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from migrations_app.flows import peer, prepare, relay
+from migrations_app.flows import peer, prepare, relay, storage
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 
@@ -19,7 +19,7 @@ class Way(Protocol):
         """Another worker may have changed the hosts (`call_entered_at` is set) and died: ask, never start anew."""
 
 
-WAYS: dict[str, Way] = {"peer": peer, "relay": relay}
+WAYS: dict[str, Way] = {"peer": peer, "relay": relay, "storage": storage}
 
 
 def of(migration: Migration) -> Way:

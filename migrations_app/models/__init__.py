@@ -2,5 +2,7 @@
 
 from migrations_app.models.migration import Migration
 from migrations_app.models.policy import MigrationPolicy
+from migrations_app.models.quarantine import QuarantinedDisk
+from migrations_app.models.target_map import TargetMap
 
-__all__ = ["Migration", "MigrationPolicy"]
+__all__ = ["Migration", "MigrationPolicy", "QuarantinedDisk", "TargetMap"]

@@ -43,10 +43,21 @@ class Migration(models.Model):
     options = models.JSONField(default=dict)
     #: `migrations_app.terms.Terms` as a document: the policy with the options over it, as decided at the start.
     terms = models.JSONField(default=dict)
+    #: `map_rules.MapRules` with its name, as decided at the start; {}: no map.
+    map_rules = models.JSONField(default=dict)
+    #: The wish as it was asked, so that it can be tried again: {"destination": id or null, "mode", "storage"}.
+    wish = models.JSONField(default=dict)
+    not_before = models.DateTimeField(null=True, blank=True)
+    #: MiB/s it may take of its way now, as the queue shares it out; 0: nothing limits it, null: not shared out yet.
+    allotted_mib_s = models.PositiveIntegerField(null=True, blank=True)
+    #: When all its bytes were across: its part of the links is free from then on.
+    carried_at = models.DateTimeField(null=True, blank=True)
     #: How far a relayed move is, so that any worker can go on: files, their sizes and digests of what arrived.
     relay = models.JSONField(default=dict)
     #: Memory the guest will need at the destination; unfinished migrations count as taken there.
     memory_mib = models.PositiveBigIntegerField()
+    #: Room its disks will need at the destination, in bytes by pool; taken there as well.
+    pool_bytes = models.JSONField(default=dict)
     #: What this job made at the destination and must remove if the guest does not arrive:
     #: [{"path", "pool", "target", "source"}], where `source` is the file at the source that was copied.
     artefacts = models.JSONField(default=list)
@@ -54,6 +65,9 @@ class Migration(models.Model):
     call_entered_at = models.DateTimeField(null=True, blank=True)
     #: The proof of what happened: times, bytes, downtime, iterations, where the single copy runs.
     receipt = models.JSONField(default=dict)
+    #: Ed25519 over the receipt's canonical JSON, as base64, and which key made it: see `receipts.seal`.
+    receipt_signature = models.CharField(max_length=100, blank=True)
+    receipt_key = models.CharField(max_length=16, blank=True)
 
     class Meta:
         constraints = [

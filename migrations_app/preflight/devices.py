@@ -41,7 +41,7 @@ def check(situation: Situation, *, starts: bool = True) -> Iterator[Check]:
             yield _needed(situation, card.mac, f"The card {card.mac} is a device of the host itself")
         elif card.kind == "hostdev":
             yield block("device_stays", card.mac, f"The card {card.mac} is a device of the host itself.", _DETACH)
-    for path in guest.boot_files:
+    for path in map(situation.map.path, guest.boot_files):
         yield info("boot_file", path, f"{path} must exist on {situation.destination.name} as well.")
 
 

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostFacts, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict
 from fleet.states import HostState
+from migrations_app.map_rules import MapRules, Wire
 from migrations_app.options import Options
 
 
@@ -51,17 +52,8 @@ class HostView:
     #: Memory promised to guests that are on their way here.
     reserved_mib: int = 0
     site: str = ""
-
-
-class DiskMap(Protocol):
-    """What pools and folders are called at the destination."""
-
-    @property
-    def pools(self) -> Mapping[str, str]:
-        """Pool here -> pool there."""
-
-    def path(self, path: str) -> str:
-        """The path over there; the same one where nothing is said."""
+    #: Where guests of it are reached: for consoles that must listen on an address of their host.
+    address: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,8 +68,8 @@ class Situation:
     mode: str = "live"
     #: Of `modes.STORAGES`.
     storage: str = "auto"
-    #: None: everything is called there as it is called here.
-    map: DiskMap | None = None
+    #: What things are called at the destination: the map that was named, or the one between the two sites.
+    map: MapRules = field(default_factory=MapRules)
     #: Whether the disks' own headers were read, which alone tell the backing file of a guest that is off.
     disks_read: bool = False
     #: Files of media that the destination, when asked, has at the same path with the same size.
@@ -115,7 +107,21 @@ class DiskPlan:
     @property
     def moves_elsewhere(self) -> bool:
         """Whether the guest's XML must name another path at the destination."""
-        return self.action in {DiskAction.COPY, DiskAction.BRING} and self.path != self.disk.source
+        return self.action is not DiskAction.NOTHING and self.path not in {"", self.disk.source}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rewrites:
+    """What a guest's definition says otherwise at the destination, its disks aside."""
+
+    #: By the card's MAC address.
+    cards: Mapping[str, Wire] = field(default_factory=dict)
+    #: Kernel, firmware and the like: the old path and the new one.
+    files: Mapping[str, str] = field(default_factory=dict)
+    #: libvirt networks on which consoles listen: the old name and the new one.
+    console_networks: Mapping[str, str] = field(default_factory=dict)
+    #: Where consoles listen that listened on an address of the source alone; "": where they did.
+    listen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +130,7 @@ class Findings:
 
     checks: tuple[Check, ...]
     disks: tuple[DiskPlan, ...]
+    rewrites: Rewrites = field(default_factory=Rewrites)
 
     @property
     def allowed(self) -> bool:

@@ -30,6 +30,9 @@ def _disk(situation: Situation, disk: DiskFacts) -> Planned:
         return stays, []
     if is_shared(situation, disk):
         return DiskPlan(disk=disk, action=DiskAction.SHARED), [*_cache_warning(disk), *_stays(situation, disk)]
+    if there := targets.shared_elsewhere(situation, disk):
+        plan = DiskPlan(disk=disk, action=DiskAction.SHARED, pool=there.pool.name, path=there.path)
+        return plan, _cache_warning(disk)
     if media.is_medium(disk):
         return media.plan(situation, disk)
     if situation.storage == "none":

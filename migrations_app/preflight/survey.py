@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from migrations_app import modes
-from migrations_app.preflight import capacity, cold, cpu, devices, machine, network, relay, storage, versions
+from migrations_app.preflight import (
+    capacity,
+    cold,
+    cpu,
+    devices,
+    graphics,
+    machine,
+    network,
+    relay,
+    rewriting,
+    storage,
+    versions,
+)
 from migrations_app.preflight.situation import Check, DiskAction, Findings, Severity, Situation
 
 _ORDER = list(Severity)
@@ -20,10 +32,11 @@ def survey(situation: Situation) -> Findings:
         *cpu.check(situation),
         *storage_checks,
         *network.check(situation),
+        *graphics.check(situation),
         *devices.check(situation, starts=starts),
         *cold.check(situation),
         *versions.check(situation),
         *relay.check(situation, disks),
     ]
     checks.sort(key=lambda found: _ORDER.index(found.severity))
-    return Findings(checks=tuple(checks), disks=disks)
+    return Findings(checks=tuple(checks), disks=disks, rewrites=rewriting.rewrites(situation))

@@ -36,7 +36,7 @@ def place(situation: Situation, disk: DiskFacts) -> Place | Check:
     if home is not None and proven_shared(situation, home, found.pool):
         there = situation.destination.name
         text = f"{disk.target} lies in {home.path} on {situation.source.name}, which is {found.pool.path} on {there}."
-        remedy = "Mount the folder at the same path on both hosts, or choose a target pool elsewhere."
+        remedy = "Mount it at the same path on both, name both paths in a map, or choose a target pool elsewhere."
         return block("same_folder_other_path", disk.target, text, remedy)
     return found
 
@@ -84,7 +84,7 @@ def _wished(situation: Situation, disk: DiskFacts) -> Place | Check | None:
     return Place(usual.pool, name) if isinstance(usual, Place) else usual
 
 
-def _at(situation: Situation, disk: DiskFacts, path: PurePosixPath, pool: str = "") -> Place | Check:
+def _at(situation: Situation, disk: DiskFacts, path: PurePosixPath, pool: str = "", because: str = "") -> Place | Check:
     """The pool right over an absolute path."""
     fitting = [one for one in folder_pools(situation) if PurePosixPath(one.path) == path.parent]
     chosen = next((one for one in fitting if pool in {"", one.name}), None)
@@ -92,15 +92,15 @@ def _at(situation: Situation, disk: DiskFacts, path: PurePosixPath, pool: str = 
         return Place(chosen, path.name)
     folders = ", ".join(sorted(one.path for one in folder_pools(situation))) or "none"
     which = f"pool '{pool}'" if pool else "active pool"
-    text = f"{situation.destination.name} has no {which} over {path.parent}."
+    text = f"{situation.destination.name} has no {which} over {path.parent}{because}."
     return block("pool_missing", disk.target, text, f"Choose a path right in one of: {folders}.")
 
 
-def _named(situation: Situation, disk: DiskFacts, pool: str, name: str) -> Place | Check:
+def _named(situation: Situation, disk: DiskFacts, pool: str, name: str, because: str = "") -> Place | Check:
     chosen = next((one for one in folder_pools(situation) if one.name == pool), None)
     if chosen is not None:
         return Place(chosen, name)
-    text = f"{situation.destination.name} has no active folder pool '{pool}'."
+    text = f"{situation.destination.name} has no active folder pool '{pool}'{because}."
     return block("pool_missing", disk.target, text, f"Choose one of: {_names(situation)}.")
 
 
@@ -110,15 +110,23 @@ def _for_all(situation: Situation, disk: DiskFacts) -> Place | Check | None:
 
 
 def _mapped(situation: Situation, disk: DiskFacts) -> Place | Check | None:
-    """What the map says of the disk's path, else of its pool."""
-    if situation.map is None:
-        return None
-    path = situation.map.path(disk.source)
-    if path != disk.source:
-        return _at(situation, disk, PurePosixPath(path))
+    """What the map says of the disk's pool, which names the thing itself, else of its folder."""
+    because = f", which the map {situation.map.name} names"
     home = pool_of(situation.source, disk)
-    there = situation.map.pools.get(home.name, "") if home else ""
-    return _named(situation, disk, there, PurePosixPath(disk.source).name) if there else None
+    if home is not None and (there := situation.map.pools.get(home.name)):
+        return _named(situation, disk, there, PurePosixPath(disk.source).name, because)
+    path = situation.map.path(disk.source)
+    return _at(situation, disk, PurePosixPath(path), because=because) if path != disk.source else None
+
+
+def shared_elsewhere(situation: Situation, disk: DiskFacts) -> Place | None:
+    """One shared folder that the two hosts have under two paths, and a map that knows both."""
+    home, path = pool_of(situation.source, disk), situation.map.path(disk.source)
+    wished = disk.target in situation.options.disks or situation.options.target_pool
+    if home is None or wished or path == disk.source or home.name in situation.map.pools:
+        return None
+    found = _at(situation, disk, PurePosixPath(path))
+    return found if isinstance(found, Place) and proven_shared(situation, home, found.pool) else None
 
 
 def _same(situation: Situation, disk: DiskFacts) -> Place | Check:

@@ -23,7 +23,8 @@ export async function catchUp(topic) {
     return [{ type: "snapshot", topic, documents: [document], events }];
   }
   if (id) return [{ type: "snapshot", topic, documents: [await read(`/api/v1/${kind}s/${id}/`)] }];
-  const page = await read(`/api/v1/${kind}/?limit=${LIMIT}`);
+  const list = kind === "alarms" ? "guests/?runs_twice=true&" : `${kind}/?`;
+  const page = await read(`/api/v1/${list}limit=${LIMIT}`);
   return [{ type: "snapshot", topic, documents: page.results }];
 }
 

@@ -1,5 +1,6 @@
 // The job page: stages, bars, numbers, chart, log and the ending.
 import { drawChart } from "./chart.js";
+import { showEvidence } from "./evidence.js";
 import { put, setBar, setState, share } from "./fields.js";
 import { bytesize, percent, seconds } from "./format.js";
 import { shownPercent } from "./rows.js";
@@ -84,6 +85,7 @@ export class JobPage {
     for (const form of this.root.querySelectorAll("[data-action]")) {
       form.hidden = !job.permitted_actions.includes(form.dataset.action);
     }
+    showEvidence(this.root, job.result?.evidence);
     for (const item of this.root.querySelectorAll("[data-copies]")) {
       const copies = Object.entries(job.result?.copies ?? {});
       put(item, copies.map(([host, state]) => `${host}: ${state}`).join(", "));

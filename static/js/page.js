@@ -1,4 +1,5 @@
 // Wires a page: its topics to the socket, the messages to whoever shows them, and small conveniences.
+import { endAlarm, showAlarm } from "./alarms.js";
 import { ago } from "./format.js";
 import { JobPage } from "./job.js";
 import { Live } from "./live.js";
@@ -20,11 +21,12 @@ function watch(topics) {
   const page = root ? new JobPage(root) : null;
   const live = new Live(topics, {
     document(kind, document_, topic, isNew) {
+      if (kind === "alarm") return showAlarm(document_);
       showDocument(kind, document_, isNew && !topic.includes(":"));
       if (kind === "job") page?.document(document_);
     },
     event: (event) => page?.event(event),
-    gone: showGone,
+    gone: (kind, id) => (kind === "alarm" ? endAlarm(id) : showGone(kind, id)),
     state: showLive,
   });
   live.open();

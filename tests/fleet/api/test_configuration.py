@@ -187,6 +187,13 @@ def test_a_guest_is_tagged_and_pinned(cast, operator):
     assert recorded("guest.change").after == {"tags": ["prod"], "pinned": True}
 
 
+def test_an_operator_says_where_a_guest_answers(cast, operator):
+    url = f"/api/v1/guests/{cast.web.pk}/"
+    assert operator.patch(url, {"watch_address": "192.0.2.7"}).json()["watch_address"] == "192.0.2.7"
+    assert operator.patch(url, {"watch_address": "127.0.0.1"}).status_code == 422
+    assert operator.patch(url, {"watch_address": None}).json()["watch_address"] is None
+
+
 def test_a_token_is_shown_once_and_works_until_revoked(cast, operator):
     from tests.fleet.api.conftest import with_token
 

@@ -31,13 +31,14 @@ def test_metrics_count_the_fleet(cast, viewer, django_assert_max_num_queries):
     Host.objects.filter(name="gamma").update(maintenance=True)
     Job.objects.create(kind="migration", guest=cast.web, subject_name="web", title="Move web")
     viewer.get("/api/v1/sites/")
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         text = viewer.get("/metrics").content.decode()
     lines = text.splitlines()
     assert 'drover_hosts{state="up"} 2' in lines
     assert 'drover_hosts{state="maintenance"} 1' in lines
     assert 'drover_guests{state="running"} 2' in lines
     assert 'drover_jobs{state="queued"} 1' in lines
+    assert "drover_guests_running_twice 0" in lines
     assert any(line.startswith("drover_oldest_queued_job_seconds ") for line in lines)
     assert text.endswith("\n")
 

@@ -42,6 +42,12 @@ NEEDS = {
     ("guest-detail", "get"): SIGNED_IN,
     ("guest-detail", "patch"): "guest.change",
     ("guest-destinations", "get"): SIGNED_IN,
+    ("guest-difference", "get"): SIGNED_IN,
+    ("map-list", "get"): SIGNED_IN,
+    ("map-list", "post"): "map.change",
+    ("map-detail", "get"): SIGNED_IN,
+    ("map-detail", "patch"): "map.change",
+    ("map-detail", "delete"): "map.change",
     ("job-list", "get"): SIGNED_IN,
     ("job-detail", "get"): SIGNED_IN,
     ("job-cancel", "post"): "job.cancel",
@@ -73,6 +79,7 @@ NOT_OF_A_SITE = {
     "audit-detail",
     "token-detail",
     "site-link-detail",
+    "map-detail",
     "migration-policy-detail",
     "migration-policy-default",
 }
@@ -112,7 +119,7 @@ def test_every_need_is_a_verb():
 @pytest.fixture
 def things(cast, django_user_model):
     """One thing of every kind, at north; the primary key by the first word of the address."""
-    from migrations_app.models import Migration, MigrationPolicy
+    from migrations_app.models import Migration, MigrationPolicy, TargetMap
 
     job = Job.objects.create(kind="migration", guest=cast.web, host=cast.beta, subject_name="web", title="Move web")
     JobEvent.objects.create(job=job, seq=1, code="submitted", message="asked")
@@ -132,6 +139,7 @@ def things(cast, django_user_model):
     return {
         "site": cast.north.pk,
         "site-link": SiteLink.objects.get(source=cast.north).pk,
+        "map": TargetMap.objects.create(name="prod", rules={"pools": [{"from": "a", "to": "b"}]}).pk,
         "host": cast.alpha.pk,
         "guest": cast.web.pk,
         "job": job.pk,
@@ -178,7 +186,15 @@ def test_what_is_at_another_site_does_not_exist(things, cast, caller, name, meth
 @pytest.mark.parametrize(("name", "method", "detail"), [one for one in ADDRESSES if one[2]])
 def test_an_admin_of_the_right_site_may(things, cast, caller, name, method, detail):
     answer = ask(caller("admin", site=cast.north), name, method, detail, things, "admin-north")
-    everywhere = name in {"audit-detail", "site-link-detail"} and (name, method) != ("site-link-detail", "get")
+    shown = {(f"{kind}-detail", "get") for kind in ("site-link", "map", "migration-policy")}
+    of_no_site = {
+        "audit-detail",
+        "site-link-detail",
+        "map-detail",
+        "migration-policy-detail",
+        "migration-policy-default",
+    }
+    everywhere = name in of_no_site and (name, method) not in shown
     assert (answer.status_code == 403) == everywhere, answer.content
     assert answer.status_code not in {401, 404, 405, 500}
 

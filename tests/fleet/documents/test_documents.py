@@ -21,6 +21,7 @@ from tests.fleet.jobs.conftest import make_job
 JOB = {
     *("id", "url", "kind", "state", "stage", "title", "subject", "progress", "steps", "error", "result", "seq"),
     *("requested_by", "created_at", "started_at", "finished_at", "parent", "children", "permitted_actions"),
+    *("waiting", "retry_of"),
 }
 
 

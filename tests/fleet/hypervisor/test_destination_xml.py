@@ -33,26 +33,39 @@ def test_a_new_disk_path_changes_that_line_and_the_empty_chain_only():
     ]
 
 
-def test_a_new_network_reaches_every_network_card():
-    after = guest_facts(rewrite(MIGRATABLE, network="blue"))
-    assert [(card.kind, card.source) for card in after.interfaces] == [("network", "blue")]
+def cards(*sources: str) -> str:
+    made = [
+        f"<interface {source}<mac address='52:54:00:00:00:0{at}'/></interface>" for at, source in enumerate(sources)
+    ]
+    return f"<domain><name>x</name><devices>{''.join(made)}</devices></domain>"
 
 
-@pytest.mark.parametrize(
-    ("card", "expected"),
-    [
-        ("<interface type='network'><source network='red' portid='1' bridge='br7'/></interface>", ("network", "blue")),
-        ("<interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>", ("network", "blue")),
-        ("<interface type='user'/>", ("user", "")),
-        ("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", ("direct", "eth0")),
-    ],
-)
-def test_only_cards_that_can_be_on_a_network_change_to_it(card: str, expected: tuple[str, str]):
-    xml = f"<domain><name>x</name><devices>{card}</devices></domain>"
-    after = rewrite(xml, network="blue")
-    assert [(one.kind, one.source) for one in guest_facts(after).interfaces] == [expected]
-    assert "portid" not in after
-    assert "br0" not in after
+def test_each_card_is_plugged_in_where_it_is_told_and_the_others_stay():
+    before = cards(
+        "type='network'><source network='red' portid='1' bridge='br7'/><virtualport type='openvswitch'/>",
+        "type='bridge'><source bridge='br0'/>",
+        "type='bridge'><source bridge='br2'/>",
+    )
+    plugs = {"52:54:00:00:00:00": ("network", "blue"), "52:54:00:00:00:01": ("bridge", "br9")}
+    after = rewrite(before, cards=plugs)
+    found = [(one.kind, one.source) for one in guest_facts(after).interfaces]
+    assert found == [("network", "blue"), ("bridge", "br9"), ("bridge", "br2")]
+    for gone in ("portid", "br7", "br0", "openvswitch"):
+        assert gone not in after
+
+
+def test_boot_files_are_looked_for_where_they_lie_there():
+    before = "<domain><os><kernel>/srv/a/vmlinuz</kernel><initrd>/srv/c/initrd</initrd></os></domain>"
+    after = rewrite(before, files={"/srv/a/vmlinuz": "/srv/b/vmlinuz"})
+    assert "<kernel>/srv/b/vmlinuz</kernel><initrd>/srv/c/initrd</initrd>" in after
+
+
+def test_a_console_on_a_network_asks_the_other_network_for_its_address():
+    console = (
+        "<graphics type='vnc' listen='10.0.0.1'><listen type='network' address='10.0.0.1' network='lan'/></graphics>"
+    )
+    after = rewrite(f"<domain><devices>{console}</devices></domain>", networks={"lan": "prod"}, listen="192.0.2.9")
+    assert '<graphics type="vnc"><listen type="network" network="prod"/></graphics>' in after
 
 
 def test_a_copied_disk_arrives_without_its_backing_chain():

@@ -182,10 +182,10 @@ def test_two_running_copies_sound_the_alarm_until_one_is_gone(
     start()
     until(lambda: state_of("web") == GuestState.RUNNING)
     hosts.hosts["beta"].add_guest("web")
-    until(lambda: Guest.objects.get().facts.get("double_run") == ["alpha", "beta"])
+    until(lambda: Guest.objects.get().runs_twice_on == ["alpha", "beta"])
     assert any(record.levelno == logging.CRITICAL and "RUNS TWICE" in record.message for record in caplog.records)
     hosts.hosts["beta"].remove_guest(web.uuid)
-    until(lambda: "double_run" not in Guest.objects.get().facts)
+    until(lambda: Guest.objects.get().runs_twice_on == [])
     told = AuditEvent.objects.filter(verb="guest.double_run").values_list("outcome", flat=True)
     assert list(told) == ["failed", "succeeded"]
 

@@ -358,7 +358,7 @@ def test_a_bug_after_libvirt_was_called_leaves_the_guest_to_the_next_worker(
     job = abandoned(committed_cast)
     committed_cast.fleet.wait_for_migration(str(committed_cast.web.uuid)).succeed()
     with monkeypatch.context() as broken:
-        broken.setattr("migrations_app.flows.settle.receipt", lambda *_, **__: 1 / 0)
+        broken.setattr("migrations_app.flows.arrival.receipt", lambda *_, **__: 1 / 0)
         run(job.pk)
     assert (reloaded(job).state, reloaded(job).error["code"]) == (JobState.UNKNOWN, "internal_error")
     Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))

@@ -10,6 +10,8 @@ from django.utils import timezone
 from fleet.models import Guest, Host, Job
 from fleet.states import HostState
 from migrations_app.flows import situations
+from migrations_app.flows.situations import NOTHING, Promised
+from migrations_app.map_rules import MapRules
 from migrations_app.models import Migration
 from migrations_app.options import Options
 from migrations_app.preflight import Findings
@@ -38,9 +40,9 @@ def test_unfinished_migrations_promise_memory_at_their_destination(cast: Cast) -
     unknown = moving(cast.db, cast.beta, 30, state="unknown")
     moving(cast.db, cast.beta, 7000, state="failed", finished_at=timezone.now())
     every = [cast.alpha.pk, cast.beta.pk, cast.gamma.pk]
-    assert situations.reserved_mib(every) == {cast.beta.pk: 130}
-    assert situations.reserved_mib([cast.gamma.pk]) == {}
-    assert situations.reserved_mib(every, without=unknown.pk) == {cast.beta.pk: 100}
+    assert situations.promised(every) == {cast.beta.pk: Promised(memory_mib=130)}
+    assert situations.promised([cast.gamma.pk]) == {}
+    assert situations.promised(every, without=unknown.pk) == {cast.beta.pk: Promised(memory_mib=100)}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_unfinished_migrations_promise_memory_at_their_destination(cast: Cast) -
 )
 def test_free_memory_is_never_negative(cast: Cast, used: int, free: int) -> None:
     cast.beta.memory_used_mib = used
-    view = situations.view(cast.beta, reserved=5)
+    view = situations.view(cast.beta, Promised(memory_mib=5))
     assert (view.memory_free_mib, view.reserved_mib, view.site) == (free, 5, "north")
 
 
@@ -70,14 +72,28 @@ def test_hosts_without_sites_have_no_links_and_count_as_neighbours(cast: Cast) -
     nothing = Findings(checks=(), disks=())
     forecast = situations.foresee(cast.web, cast.beta, nothing, Options(), {})
     assert forecast.duration_s > 0
-    assert situations.rate(cast.web, cast.alpha, cast.beta, nothing, 0) > situations.rate(
-        cast.web, cast.alpha, cast.gamma, nothing, 0
+    assert situations.rate(cast.web, cast.alpha, cast.beta, nothing, NOTHING) > situations.rate(
+        cast.web, cast.alpha, cast.gamma, nothing, NOTHING
     )
 
 
 def test_a_guest_started_a_moment_ago_can_move_though_its_facts_are_older(cast: Cast) -> None:
     cast.web.facts = {**cast.web.facts, "state": "shutoff"}
     found = situations.check(
-        guest=cast.web, source=cast.alpha, destination=cast.beta, storage="auto", options=Options(), reserved=0
+        guest=cast.web,
+        source=cast.alpha,
+        destination=cast.beta,
+        storage="auto",
+        options=Options(),
+        rules=MapRules(),
     )
     assert found.allowed
+
+
+def test_room_in_a_pool_is_promised_once(cast: Cast) -> None:
+    migration = moving(cast.db, cast.beta, 100)
+    Migration.objects.filter(job=migration).update(pool_bytes={"local": 3 << 30})
+    promised = situations.promised([cast.beta.pk])[cast.beta.pk]
+    free = {pool.name: pool.available_bytes for pool in situations.view(cast.beta).pools}
+    less = {pool.name: pool.available_bytes for pool in situations.view(cast.beta, promised).pools}
+    assert less == free | {"local": free["local"] - (3 << 30)}

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from migrations_app.map_rules import MapRules
 from migrations_app.preflight import DiskAction, Findings
 from tests.migrations_app.preflight.situations import ALPHA, BETA, codes, disk, found, guest, only, pool
 
 FAST, HOME = pool("fast", "/srv/fast"), pool("images", "/srv/images")
 BASES = pool("bases", "/srv/bases", markers=(ALPHA, BETA))
 BASE = "/srv/bases/debian.qcow2"
-
-
-@dataclass(frozen=True)
-class Renamed:
-    """A map."""
-
-    pools: dict[str, str] = field(default_factory=dict)
-    paths: dict[str, str] = field(default_factory=dict)
-
-    def path(self, path: str) -> str:
-        return self.paths.get(path, path)
 
 
 def place(planned: Any = None, **changes: Any) -> tuple[str, str]:
@@ -50,15 +40,15 @@ def test_a_disk_goes_where_its_own_wish_says(wish: dict[str, str], expected: tup
 
 
 def test_a_disks_own_wish_is_stronger_than_one_for_all_and_that_than_the_map() -> None:
-    mapped = Renamed(pools={"images": "images"})
+    mapped = MapRules(name="moved", pools={"images": "images"})
     assert place(options={"target_pool": "fast"}, map=mapped) == ("fast", "/srv/fast/web.qcow2")
     both = {"target_pool": "fast", "disks": {"vda": {"pool": "images"}}}
     assert place(options=both, map=mapped) == ("images", "/srv/images/web.qcow2")
 
 
 def test_a_map_renames_pools_and_paths() -> None:
-    assert place(map=Renamed(pools={"images": "fast"})) == ("fast", "/srv/fast/web.qcow2")
-    assert place(map=Renamed(paths={"/srv/images/web.qcow2": "/srv/fast/www.qcow2"})) == ("fast", "/srv/fast/www.qcow2")
+    assert place(map=MapRules(name="moved", pools={"images": "fast"})) == ("fast", "/srv/fast/web.qcow2")
+    assert place(map=MapRules(name="moved", paths={"/srv/images": "/srv/fast"})) == ("fast", "/srv/fast/web.qcow2")
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

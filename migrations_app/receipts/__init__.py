@@ -1,0 +1,1 @@
+"""Receipts as others can check them: signed, exported, verified."""
