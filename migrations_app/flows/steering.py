@@ -48,13 +48,14 @@ class Helm:
             bandwidth_mib_s=order.bandwidth_mib_s,
             allowed_mib_s=order.bandwidth_mib_s,
         )
-        self.live, self.reason = order.live, ""
+        self.live, self.tls, self.reason = order.live, order.tls, ""
 
     def _take_over(self, stored: dict[str, Any]) -> None:
         """Where the worker before left it."""
         self.terms = dataclasses.replace(self.terms, max_pause_ms=stored.get("promised_ms", self.terms.max_pause_ms))
         self.abilities = Abilities(post_copy=bool(stored.get("post_copy")), throttle=bool(stored.get("throttle")))
         self.live, self.reason = bool(stored.get("live", True)), str(stored.get("reason", ""))
+        self.tls = bool(stored.get("tls"))
         self.standing = Standing(
             limit_ms=stored.get("limit_ms", convergence.first_limit_ms(self.terms, self.abilities)),
             bandwidth_mib_s=stored.get("bandwidth_mib_s", 0),
@@ -63,6 +64,11 @@ class Helm:
             full_speed=bool(stored.get("full_speed")),
             settled=str(stored.get("settled", "")),
         )
+
+    def began_weaker(self, order: MigrationOrder) -> None:
+        """libvirt refused the first order and took this one."""
+        self.tls = order.tls
+        self.abilities = dataclasses.replace(self.abilities, post_copy=order.post_copy)
 
     # -- at every look ------------------------------------------------------------------------------------------------
 
@@ -105,6 +111,7 @@ class Helm:
             "post_copy": self.abilities.post_copy,
             "throttle": self.abilities.throttle,
             "live": self.live,
+            "tls": self.tls,
             "settled": self.standing.settled,
             "reason": self.reason,
             "can": can,
