@@ -154,6 +154,25 @@ def test_an_error_is_no_proof_of_failure(committed_cast: Cast, moving: Moving) -
     assert reloaded(job).state == JobState.SUCCEEDED
 
 
+def test_a_source_that_died_before_it_forgot_the_guest_is_made_to(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta)
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed_unconfirmed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert "definition.removed" in log(job)
+    assert cast.fleet.hosts["alpha"].glimpse(str(cast.web.uuid)) is None
+
+
+def test_a_definition_that_was_to_stay_at_the_source_stays(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta, options=Options(undefine_source=False))
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert cast.fleet.hosts["alpha"].glimpse(str(cast.web.uuid)) is not None
+
+
 def test_a_call_that_returns_is_no_proof_of_success(committed_cast: Cast, moving: Moving) -> None:
     cast = committed_cast
     job, thread = moving(cast.web, cast.beta)
