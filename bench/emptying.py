@@ -14,7 +14,7 @@ from bench.scene import Scene, scene
 from tests.with_lab.installation import until
 
 #: Megabits each host's card carries, and what is left of that for QEMU's bytes in full Ethernet frames.
-CARD_MBIT = 200
+CARD_MBIT = 160
 PAYLOAD = 1448 / 1514
 #: MiB/s each guest writes, over so few MiB that a full link carries them within the pause that Drover allows by
 #: default, and half a link does not.

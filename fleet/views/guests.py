@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,8 @@ def guests(request: Request) -> HttpResponse:
         "states": choices(GuestState),
         "hosts": principal.restrict(Host.objects.all(), "site"),
         "sites": principal.restrict(Site.objects.all(), "pk"),
+        "may_move": principal.allows_somewhere("migration.submit"),
+        "move_key": str(uuid.uuid4()),
     }
     return render(request, "fleet/_guest_list.html" if request.htmx else "fleet/guests.html", context)
 

@@ -16,7 +16,7 @@ from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
 from migrations_app.evidence import Evidence, Proof, Question, may_touch_source
-from migrations_app.flows import clean_up, endings, quarantine
+from migrations_app.flows import clean_up, endings, quarantine, reckoning
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.outage import NOT_WATCHED
@@ -86,6 +86,8 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
                 live.guest_changed(errand.migration.guest_id)
             live.host_changed(errand.destination_row.pk)
             live.host_changed(errand.source_row.pk)
+    if done:
+        reckoning.record(errand, numbers, proof)
 
 
 def _words(errand: Errand) -> str:

@@ -69,9 +69,7 @@ def check(errand: Errand, asking: Asking) -> tuple[GuestFacts, Findings]:
     situation = Situation(
         guest=guest,
         source=replace(source, pools=pools_here),
-        destination=replace(
-            destination, pools=situations.left(there.pools, promised), memory_free_mib=there.load.memory_free_mib
-        ),
+        destination=replace(destination, pools=there.pools, memory_free_mib=there.load.memory_free_mib),
         options=errand.options,
         mode=errand.migration.mode,
         storage=errand.migration.storage,

@@ -79,6 +79,13 @@ class Helm:
         if decision.action is not Action.WAIT:
             self._do(decision)
 
+    def allot(self, mib_s: int) -> None:
+        """Its part of the links has changed: that is what it may take now."""
+        if not self.standing.settled:
+            self._try(
+                lambda: self._bandwidth(mib_s) and self._set(allowed_mib_s=mib_s, link_bytes_s=0, full_speed=False)
+            )
+
     def document(self) -> dict[str, Any]:
         """What is in force, as `progress["steering"]`."""
         can, why_not = steerable.actions(

@@ -34,7 +34,9 @@ class Shift:
 
     def submit(self, **options: Any) -> Job:
         wish = Options(**({"target_pool": "shared"} | options))
-        submitted = submit_storage(principal=principal(Role.OPERATOR), guest=self.cast.db, wish=Wish(options=wish))
+        submitted = submit_storage(
+            principal=principal(Role.OPERATOR), guest=self.cast.db, wish=Wish(mode="storage", options=wish)
+        )
         assert submitted.job is not None
         return submitted.job
 
