@@ -201,6 +201,7 @@ class _Watch:
         for command in errand.pen.report(progress):
             self._obey(command)
         self.share.apply()
+        self.helm.allotted(self.share.given or 0)
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:
