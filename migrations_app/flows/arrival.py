@@ -43,6 +43,7 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
         endings.runs_elsewhere_too(errand, verdict.also_on)
         return
     _keep_autostart(errand)
+    clean_up.old_definition(errand)
     left_behind = clean_up.after_arrival(errand, may_remove=may_touch_source(evidence))
     proof = receipt(
         errand,

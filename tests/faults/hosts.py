@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
+import time
 
 from tests.faults.fault import Act, Fault, at_point, job_over, libvirt_gave_up, release, seconds, then, unknown, wake
 from tests.faults.scene import DESTINATION, SOURCE, Scene
-from tests.with_lab.installation import until
 
 
 def _restart(host: str) -> Act:
@@ -24,12 +24,16 @@ def daemon_killed(host: str, whose: str, *, broken: Act = unknown) -> Fault:
 
 
 def daemon_ended(host: str, whose: str) -> Fault:
-    """SIGTERM as a package upgrade sends it, and started again at once."""
+    """SIGTERM as a package upgrade sends it, SIGKILL for one that does not end, and started again at once."""
 
     def gone(scene: Scene) -> None:
-        until(lambda: not scene.daemons(host), 20, "libvirtd has ended")
+        deadline = time.monotonic() + 10
+        while scene.daemons(host) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        scene.lab.kill(host, daemon=True)
 
-    return Fault(f"the {whose}'s libvirtd is restarted (SIGTERM)", daemon(host, signal.SIGTERM), gone, _restart(host))
+    text = f"the {whose}'s libvirtd is restarted (SIGTERM, SIGKILL if it has not ended after 10 s)"
+    return Fault(text, daemon(host, signal.SIGTERM), gone, _restart(host))
 
 
 def daemon_hangs(host: str, whose: str) -> Fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -143,8 +144,10 @@ class Installation(Plain):
         return [job for job in self.get("jobs/?limit=50")["results"] if not job["finished_at"]]
 
     def notes(self) -> str:
-        """The ends of all programs' logs, for a row that failed."""
-        return "\n".join(f"--- {name}\n" + self.log(name)[-1500:] for name in self.programs)
+        """What went wrong in any of the programs, for a row that failed."""
+        loud = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback|Error\b")
+        lines = [f"{name}: {line}" for name in self.programs for line in self.log(name).splitlines()[-80:]]
+        return "\n".join(line for line in lines if loud.search(line))
 
     def told(self, job: dict[str, Any]) -> str:
         """A job and its log in words."""

@@ -142,7 +142,7 @@ POSTGRES = [
 ]
 POST_COPY = [
     *rows(2, programs.WORKER, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
-    *rows(22, people.CANCEL, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
+    *rows(22, people.CANCEL_IN_VAIN, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
     *rows(21, hosts.CUT_POST_COPY, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
 ]
 OFFLINE = [

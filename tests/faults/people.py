@@ -16,6 +16,12 @@ def _cancel(scene: Scene) -> None:
     assert status in {200, 202}, answer
 
 
+def _cancel_in_vain(scene: Scene) -> None:
+    """Refused at once, or with the worker's next look: there is no way back from a post-copy."""
+    scene.drover.api("POST", f"jobs/{scene.job['id']}/cancel/", {})
+
+
+CANCEL_IN_VAIN = Fault("an operator cancels, which cannot be done any more", _cancel_in_vain)
 CANCEL = Fault("an operator cancels", _cancel)
 
 

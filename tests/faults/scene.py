@@ -70,7 +70,8 @@ class Scene:
     def hurry(self) -> None:
         """Lift the bandwidth limits, behind Drover's back and without a word if nothing moves."""
         with contextlib.suppress(LabError):
-            self.lab.virsh(SOURCE, "migrate-setspeed", self.guest, "1000", check=False, timeout_s=5)
+            words = f"migrate-setspeed {self.guest} 1000; migrate-setspeed {self.guest} 1000 --postcopy"
+            self.lab.virsh(SOURCE, words, check=False, timeout_s=5)
         # libvirt keeps its own hands off a disk's job while it migrates, so QEMU is told.
         for job in self._monitor("query-block-jobs") or []:
             self._monitor("block-job-set-speed", device=job["device"], speed=0)

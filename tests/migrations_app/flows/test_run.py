@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from fleet.hypervisor.errors import HostUnreachable, NoSpace
@@ -152,6 +153,25 @@ def test_an_error_is_no_proof_of_failure(committed_cast: Cast, moving: Moving) -
     cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed_but_raise()
     thread.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
+
+
+def test_a_source_that_died_before_it_forgot_the_guest_is_made_to(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta)
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed_unconfirmed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert "definition.removed" in log(job)
+    assert cast.fleet.hosts["alpha"].glimpse(str(cast.web.uuid)) is None
+
+
+def test_a_definition_that_was_to_stay_at_the_source_stays(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta, options=Options(undefine_source=False))
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert cast.fleet.hosts["alpha"].glimpse(str(cast.web.uuid)) is not None
 
 
 def test_a_call_that_returns_is_no_proof_of_success(committed_cast: Cast, moving: Moving) -> None:
@@ -377,6 +397,24 @@ def test_a_bug_after_libvirt_was_called_leaves_the_guest_to_the_next_worker(
         broken.setattr("migrations_app.flows.arrival.receipt", lambda *_, **__: 1 / 0)
         run(job.pk)
     assert (reloaded(job).state, reloaded(job).error["code"]) == (JobState.UNKNOWN, "internal_error")
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
+    run(job.pk)
+    assert reloaded(job).state == JobState.SUCCEEDED
+
+
+def test_a_database_that_went_away_for_a_moment_is_no_news_about_the_guest(
+    committed_cast: Cast, messages: list[Any], rung: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    job = abandoned(committed_cast)
+    committed_cast.fleet.wait_for_migration(str(committed_cast.web.uuid)).succeed()
+    with monkeypatch.context() as broken:
+        broken.setattr("migrations_app.flows.arrival.receipt", locked)
+        run(job.pk)
+    assert reloaded(job).state == JobState.RUNNING
+    assert "internal_error" not in log(job)
     Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
     run(job.pk)
     assert reloaded(job).state == JobState.SUCCEEDED
