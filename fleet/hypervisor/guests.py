@@ -25,16 +25,15 @@ def glimpse(*, uuid: str, name: str, persistent: bool, statistics: Statistics) -
 
 def disk_sizes(statistics: Statistics) -> dict[str, tuple[int, int]]:
     """Disk target -> (capacity, bytes really taken on the host's storage)."""
-    return {
-        str(statistics[f"{prefix}.name"]): (
-            int(statistics.get(f"{prefix}.capacity", 0)),
+    found: dict[str, tuple[int, int]] = {}
+    for prefix in _numbered(statistics, "block"):
+        # Important: entries of backing files repeat the disk's name and follow it. "backingIndex" tells nothing: it
+        # counts the images of all disks of the guest, from the last disk to the first.
+        if (name := str(statistics.get(f"{prefix}.name", ""))) and name not in found:
             # "allocation" is how far a running guest has written; "physical" is what the file takes.
-            int(statistics.get(f"{prefix}.physical", statistics.get(f"{prefix}.allocation", 0))),
-        )
-        for prefix in _numbered(statistics, "block")
-        # Entries of backing files repeat the disk's name.
-        if f"{prefix}.name" in statistics and int(statistics.get(f"{prefix}.backingIndex", 0)) <= 1
-    }
+            taken = statistics.get(f"{prefix}.physical", statistics.get(f"{prefix}.allocation", 0))
+            found[name] = (int(statistics.get(f"{prefix}.capacity", 0)), int(taken))
+    return found
 
 
 def counters(uuid: str, statistics: Statistics) -> GuestStatistics:

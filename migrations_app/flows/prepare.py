@@ -174,11 +174,23 @@ def _make_for(errand: Errand, plan: DiskPlan) -> str:
     return make(
         errand,
         plan,
-        capacity_bytes=disk.capacity_bytes,
+        capacity_bytes=disk.capacity_bytes or _capacity_bytes(errand, disk),
         format=disk.format,
         backing=disk.backing if plan.incremental else "",
         backing_format=form,
     )
+
+
+def _capacity_bytes(errand: Errand, disk: DiskFacts) -> int:
+    """A guest that was busy when it was asked told no sizes; its pool knows them too."""
+    volume = errand.source.volume(disk.source)
+    if volume is None or not volume.capacity_bytes:
+        raise Refused(
+            f"{errand.source_row.name} does not tell how big {disk.target} ({disk.source}) is.",
+            code="size_unknown",
+            remedy="Try again, or define a pool over its folder there.",
+        )
+    return volume.capacity_bytes
 
 
 def _format_of_backing(errand: Errand, disk: DiskFacts) -> str:

@@ -43,6 +43,26 @@ def test_disk_sizes_say_what_the_file_takes():
     assert guests.disk_sizes(RUNNING) == {"vda": (268_435_456, 8_785_920), "vdb": (0, 0)}
 
 
+def test_each_of_several_disks_has_its_size_whatever_libvirt_numbers_its_image():
+    # libvirt counts all images of a guest, the last disk's first; a backing file follows its disk under the same name.
+    told = {
+        "block.count": 3,
+        "block.0.name": "vda",
+        "block.0.backingIndex": 2,
+        "block.0.capacity": 30,
+        "block.0.physical": 3,
+        "block.1.name": "vda",
+        "block.1.backingIndex": 3,
+        "block.1.capacity": 40,
+        "block.1.physical": 4,
+        "block.2.name": "vdb",
+        "block.2.backingIndex": 1,
+        "block.2.capacity": 50,
+        "block.2.physical": 5,
+    }
+    assert guests.disk_sizes(told) == {"vda": (30, 3), "vdb": (50, 5)}
+
+
 def test_an_incoming_guest_is_seen_as_paused_by_migration():
     seen = guests.glimpse(uuid="u", name="n", persistent=False, statistics={"state.state": 3, "state.reason": 2})
     assert (seen.state, seen.reason) == ("paused", "migration")
