@@ -216,7 +216,9 @@ class FakeMigration:
 
     def _hand_over(self, downtime_ms: int) -> None:
         with self.fleet.lock:
-            guest = dataclasses.replace(self.source.guest_rows[self.uuid], state=self.state_before)
+            guest = self.source.guest_rows[self.uuid]
+            if guest.state != "running":  # somebody may have let a paused guest run meanwhile
+                guest = dataclasses.replace(guest, state=self.state_before)
             total = guest.memory_mib << 20
             done = dataclasses.replace(
                 self.sample,
@@ -238,7 +240,7 @@ class FakeMigration:
         with self.fleet.lock:
             self.destination.never_came(self.uuid)
             guest = self.source.guest_rows.get(self.uuid)
-            if guest is not None and guest.state != self.state_before:
+            if guest is not None and guest.state not in {self.state_before, "running"}:
                 self.source.set_state(self.uuid, self.state_before, reason="migration_canceled")
 
     def _end(self, error: HypervisorError | None) -> None:
