@@ -24,7 +24,7 @@ up: ## Run this installation, as it is, in the foreground
 down: ## End a running demo, from any shell, with its lab
 	@if [ -x $(PYTHON) ]; then exec $(PYTHON) manage.py down; else echo "Nothing runs here."; fi
 
-test: ## Run every test: rules, flows, PostgreSQL, real hosts, a real browser; ARGS="fast postgres lab browser" picks
+test: ## Run every test: rules, flows, PostgreSQL, real hosts, faults, a browser; ARGS="fast postgres lab faults browser" picks
 	@setup/prepare dev lab test
 	@exec $(PYTHON) setup/test.py $(ARGS)
 

@@ -10,7 +10,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
-from bench import copying, emptying, live, memory, migration, policies, requests, watching
+from bench import copying, emptying, forecasts, live, memory, migration, policies, requests, watching
 from bench.numbers import Report
 
 BENCHES = {
@@ -22,6 +22,7 @@ BENCHES = {
     "requests": requests.run,
     "watcher": watching.run,
     "emptying": emptying.run,
+    "forecasts": forecasts.run,
 }
 
 

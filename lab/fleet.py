@@ -282,6 +282,10 @@ class Lab:
         """Until it waits there."""
         return holds.wait_held(self.places, self.known(name), timeout_s)
 
+    def is_held(self, name: str) -> bool:
+        """Whether it waits there now."""
+        return bool(holds.reached(self.places, self.known(name)))
+
     def release(self, name: str) -> None:
         """Let it go on."""
         holds.release(self.places, self.known(name))

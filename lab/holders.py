@@ -28,6 +28,7 @@ exec sleep infinity >/dev/null 2>&1
 # Important: /run is a fresh tmpfs, as after a boot; /sys is mounted anew so that it shows the namespace's own links.
 # bindfs makes libvirt believe, rightly, that the shared folder is shared: it knows FUSE's glusterfs as a cluster file
 # system, while on a plain bind mount it refuses to migrate ("Migration without shared storage is unsafe").
+# Locks are forwarded, so that hosts of a site exclude each other from a disk as on NFS.
 HOST_SCRIPT = """
 set -e
 mount -t tmpfs -o size=4k {mark} {mark_folder}
@@ -44,7 +45,7 @@ hostname {host}
 ip link set lo up
 echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true
 bindfs -o subtype=glusterfs,fsname=storage.{site}:/shared,attr_timeout=0,entry_timeout=0,negative_timeout=0 \
- --multithreaded --forward-odirect=4096 {shared} /srv/shared
+ --multithreaded --enable-lock-forwarding --forward-odirect=4096 {shared} /srv/shared
 echo ready
 exec env --ignore-signal=CHLD sleep infinity >/dev/null 2>&1
 """

@@ -29,10 +29,12 @@ def hold(places: Places, host: str, at: str, guest: str | None = None) -> None:
 def wait_held(places: Places, host: str, timeout_s: float) -> str:
     """Until some hook on the host waits; returns where, as `GUEST.POINT` or `any.POINT`."""
 
-    def reached() -> str:
-        return next((path.name.removesuffix(".reached") for path in folder(places, host).glob("*.reached")), "")
+    return processes.wait_until(lambda: reached(places, host), timeout_s, f"{host}: no hook was reached")
 
-    return processes.wait_until(reached, timeout_s, f"{host}: no hook was reached")
+
+def reached(places: Places, host: str) -> str:
+    """Where some hook on the host waits, or has waited; "" for nowhere."""
+    return next((path.name.removesuffix(".reached") for path in folder(places, host).glob("*.reached")), "")
 
 
 def release(places: Places, host: str) -> None:

@@ -36,6 +36,7 @@ namespaces = []
 cgroup_controllers = []
 remember_owner = 0
 stdio_handler = "file"
+lock_manager = "lockd"
 default_tls_x509_cert_dir = "/etc/pki/qemu"
 default_tls_x509_verify = 1
 """
@@ -71,6 +72,9 @@ def furnish(places: Places, host: HostPlan, addresses: dict[str, str]) -> None:
     uuid = host_uuid(places.name, host.name)
     (etc / "libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF.format(port=TLS_PORT, uuid=uuid))
     (etc / "libvirt/qemu.conf").write_text(QEMU_CONF)
+    # Important: no lockspace folder. Locks lie on the disks themselves; one made of paths would take equal paths of
+    # local pools on two hosts for one disk, and refuse every move that copies.
+    (etc / "libvirt/qemu-lockd.conf").write_text("auto_disk_leases = 1\nrequire_lease_for_disks = 1\n")
     write_definitions(places, host, etc / "libvirt")
     write_hook(places, host.name, etc / "libvirt/hooks/qemu")
     pki.install(places, host.name, addresses[host.name], etc)
@@ -140,6 +144,10 @@ def start_daemons(places: Places, host: str) -> None:
     """Start libvirtd and sshd where they do not run."""
     found = [p for p in processes.lab_processes(places.name) if p.owner == host]
     log = places.host(host) / "daemons.log"
+    if not any(p.program == "virtlockd" for p in found):
+        run_folder(places.name, host, "virtlockd.pid").unlink(missing_ok=True)
+        processes.spawn(holders.entered(places.name, host, ["/usr/sbin/virtlockd"]), log)
+        wait_for_locks(places, host)
     if daemon(found, host) is None:
         for stale in ("libvirt/libvirt-sock", "libvirtd.pid"):
             run_folder(places.name, host, stale).unlink(missing_ok=True)
@@ -147,6 +155,12 @@ def start_daemons(places: Places, host: str) -> None:
     if not any(p.argv[0].startswith("sshd: /usr/sbin/sshd") for p in found):
         sshd = ["/usr/sbin/sshd", "-f", "/etc/ssh/lab_sshd_config"]
         processes.run(holders.entered(places.name, host, sshd))
+
+
+def wait_for_locks(places: Places, host: str, timeout_s: float = 20) -> None:
+    """Until virtlockd listens: a guest that is started before gets no lock and so does not start."""
+    socket_file = run_folder(places.name, host, "libvirt/virtlockd-sock")
+    processes.wait_until(socket_file.exists, timeout_s, f"{host}: virtlockd does not start")
 
 
 def run_folder(lab: str, host: str, path: str) -> Path:

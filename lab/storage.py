@@ -13,7 +13,7 @@ from lab.plan import GuestPlan
 
 LOCAL = "/srv/local"
 MIB = 1024 * 1024
-DISKS = {".qcow2", ".raw", ".img"}
+DISKS = {".qcow2", ".raw", ".img", ".drover-quarantine"}
 
 
 def make_disk(lab: str, guest: GuestPlan) -> None:

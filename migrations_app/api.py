@@ -210,20 +210,14 @@ class Destinations(Endpoint):
         guest = guests.filter(pk=pk).first()
         if guest is None:
             raise NotFound
-        mode, storage = (_word(request, name, known) for name, known in (("mode", MODES), ("storage", STORAGES)))
+        words = {"mode": MODES, "storage": STORAGES}
+        mode, storage = (parameters.word(request, name, known) for name, known in words.items())
         found = destinations(guest=guest, mode=mode, storage=storage)
         return self.page_of([one for one in found if self.principal.sees_site(one.host.site_id)])
 
     def document(self, row: Destination) -> dict[str, Any]:
         """A candidate."""
         return row.document()
-
-
-def _word(request: Request, name: str, known: tuple[str, ...]) -> str:
-    word = request.query_params.get(name, "auto")
-    if word not in known:
-        raise parameters.bad_parameter(name, f"{name} is '{word}'; write {', '.join(known)}.")
-    return word
 
 
 def _key(request: Request) -> str:

@@ -17,10 +17,11 @@ from fleet.api.serializers import CheckSerializer, Reference
 from fleet.models import Guest
 from migrations_app import options, xml_difference
 from migrations_app.flows.destinations import destinations
-from migrations_app.flows.submit import STORAGES
+from migrations_app.modes import MODES, STORAGES
 
-#: Options that can change a definition, beside `storage`.
-_OPTIONS = ("map", "target_network", "target_pool")
+_WORDS = {"mode": MODES, "storage": STORAGES}
+#: Options that can change a definition.
+_OPTIONS = ("map", "target_network", "target_pool", "media", "route")
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):
@@ -39,13 +40,13 @@ class Difference(Endpoint):
     """What would change in a guest's definition."""
 
     serializer_class = DifferenceSerializer
-    parameters = {"read": frozenset({"destination", "storage", *_OPTIONS})}
+    parameters = {"read": frozenset({"destination", *_WORDS, *_OPTIONS})}
 
     @extend_schema(
         operation_id="guests_xml_difference",
         parameters=[
             OpenApiParameter("destination", str, required=True, description="A host's id or name."),
-            OpenApiParameter("storage", str, enum=STORAGES),
+            *(OpenApiParameter(name, str, enum=known) for name, known in _WORDS.items()),
             *(OpenApiParameter(name, str, description="As in the options of a migration.") for name in _OPTIONS),
         ],
         responses={200: DifferenceSerializer, **problems(404, 422)},
@@ -56,14 +57,12 @@ class Difference(Endpoint):
         if guest is None:
             raise NotFound
         words = request.query_params
-        storage = words.get("storage", "auto")
-        if storage not in STORAGES:
-            raise parameters.bad_parameter("storage", f"storage is '{storage}'; write {', '.join(STORAGES)}.")
+        mode, storage = (parameters.word(request, name, known) for name, known in _WORDS.items())
         if not words.get("destination"):
             raise parameters.bad_parameter("destination", "Name the destination: a host's id or name.")
         host = lookups.host(self.principal, words["destination"], field="destination")
         wish = options.parse({name: words[name] for name in _OPTIONS if name in words})
-        found = destinations(guest=guest, storage=storage, options=wish, only=host)
+        found = destinations(guest=guest, mode=mode, storage=storage, options=wish, only=host)
         if not found:
             raise parameters.bad_parameter("destination", f"{guest.name} is on {host.name} already.")
         [one] = found

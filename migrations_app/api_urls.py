@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from migrations_app.api import Destinations, Migrations
 from migrations_app.api_difference import Difference
+from migrations_app.api_forecasts import Forecasts
 from migrations_app.api_maps import Maps
 from migrations_app.api_policies import MigrationPolicies
 from migrations_app.api_quarantine import Quarantine
@@ -16,6 +17,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("migration-policies", MigrationPolicies, basename="migration-policy")
 router.register("migrations", Migrations, basename="migration")
 router.register("maps", Maps, basename="map")
+router.register("forecasts", Forecasts, basename="forecast")
 router.register("quarantine", Quarantine, basename="quarantine")
 
 urlpatterns = [

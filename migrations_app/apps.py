@@ -13,7 +13,7 @@ class MigrationsConfig(AppConfig):
     verbose_name = "Migrations"
 
     def ready(self) -> None:
-        """Tell the job engine who does migrations, what follows their end, and how they are tried again."""
+        """Tell the fleet who moves guests, what follows, how it is tried again, and who knows policies."""
         from fleet.inventory import policy_names  # noqa: PLC0415 - models are not there before ready()
         from fleet.jobs import endings, retries, runners  # noqa: PLC0415
 

@@ -10,6 +10,10 @@ from migrations_app.options import Options
 
 DEFAULTS = Options().document()
 _NUMBER = {"class": "form-control", "inputmode": "numeric"}
+ROUTES = [
+    ("", "From host to host"),
+    ("relay", "Through Drover, for hosts that cannot reach each other: the guest is suspended all the while"),
+]
 _TICK = {"class": "form-check-input"}
 
 
@@ -31,6 +35,9 @@ class OptionsForm(forms.Form):
     parallel = forms.IntegerField(
         required=False, min_value=0, label="Connections", help_text="More than one helps on fast links only."
     )
+    route = forms.ChoiceField(
+        required=False, choices=ROUTES, widget=forms.RadioSelect, label="How the data travels", initial=""
+    )
     map = forms.CharField(required=False, max_length=60)
     tls = forms.BooleanField(required=False, label="Encrypt the guest's data on its way")
     remove_source = forms.BooleanField(
@@ -40,7 +47,7 @@ class OptionsForm(forms.Form):
     def __init__(self, data: Any = None) -> None:
         super().__init__(data, initial=DEFAULTS)
         for field in self.fields.values():
-            field.widget.attrs.update(_TICK if isinstance(field, forms.BooleanField) else _NUMBER)
+            field.widget.attrs.update(_TICK if isinstance(field, forms.BooleanField | forms.ChoiceField) else _NUMBER)
 
     def document(self) -> dict[str, Any]:
         """The options that differ from the defaults, as the API takes them; of a form nobody filled in: none."""

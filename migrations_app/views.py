@@ -68,6 +68,7 @@ def _show(
     mode, storage, options = chosen.get("mode", "auto"), chosen.get("storage", "auto"), _options(form, chosen)
     found, why_none = _candidates(request, guest, mode, storage, options)
     pick = _picked(found, chosen.get("destination"))
+    difference = xml_difference.planned(guest.guest_facts().xml, pick.findings) if pick else []
     # Important: a refused form gets a new key, or the corrected wish would count as the old one with another body.
     context = {
         "guest": guest,
@@ -85,7 +86,8 @@ def _show(
         "refusal": refusal or why_none,
         "job_url": reverse("job", args=[refusal.job_id]) if isinstance(refusal, Busy) and refusal.job_id else "",
         "maps": map_changes.visible(person(request)),
-        "difference": xml_difference.planned(guest.guest_facts().xml, pick.findings) if pick else [],
+        "difference": difference,
+        "changed_lines": xml_difference.count(difference),
         "current": next(iter(guest.unfinished_jobs), None),
         "curl": _curl(request, guest, pick, {"mode": mode, "storage": storage}, options),
     }

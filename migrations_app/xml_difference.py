@@ -56,6 +56,11 @@ def _moved(findings: Findings, made: Mapping[str, str] | None) -> dict[str, str]
     return {target: path for target, path in there.items() if path != here[target].source or here[target].backing}
 
 
+def count(lines: list[str]) -> int:
+    """How many of the lines go or come."""
+    return sum(line[:1] in {"+", "-"} for line in lines)
+
+
 def difference(before: str, after: str) -> list[str]:
     """The lines of a unified diff without its file names; none when the two say the same, or one is not known."""
     if not before or not after:

@@ -19,7 +19,8 @@ RACING = ("tests/fleet", "tests/migrations_app")
 GROUPS: dict[str, tuple[str, ...]] = {
     "fast": (*PYTEST, "-n", "2", "-m", WITHOUT_HOSTS),
     "postgres": (sys.executable, "-m", "tests.postgres", "--", *PYTEST, "-n", "2", "-m", WITHOUT_HOSTS, *RACING),
-    "lab": (*PYTEST, "-m", "lab and not browser"),
+    "lab": (*PYTEST, "-m", "lab and not browser and not faults"),
+    "faults": (*PYTEST, "-m", "faults", "tests/faults"),
     "browser": (*PYTEST, "-m", "browser"),
 }
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 #: Nothing in it has to survive anything.
@@ -40,23 +41,36 @@ def unprivileged() -> tuple[int, int] | None:
 
 def start(folder: Path, user: tuple[int, int] | None) -> subprocess.Popen[bytes]:
     """A new cluster in `folder`, reached through a socket there only."""
-    ids = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
     if user:
         os.chown(folder, *user)
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    data = folder / "data"
-    initdb = [programs() / "initdb", "-D", data, "-U", "drover", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder, **ids)
+    initdb = [programs() / "initdb", "-D", folder / "data", "-U", "drover", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, env=environment(), cwd=folder, **identity(user))
+    return serve(folder, user)
+
+
+def environment() -> dict[str, str]:
+    """Nothing of the caller's locale or settings."""
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def identity(user: tuple[int, int] | None) -> dict[str, Any]:
+    """How a program is started as that user."""
+    return {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
+
+
+def serve(folder: Path, user: tuple[int, int] | None) -> subprocess.Popen[bytes]:
+    """The server of a cluster that is there, for the first time or again."""
+    server = ["setpriv", "--pdeathsig", "KILL", "--", programs() / "postgres"]
     options = [word for option in FAST for word in ("-c", option)]
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", programs() / "postgres", "-D", data, "-k", folder, *options],
-            env=environment,
+            [*server, "-D", folder / "data", "-k", folder, *options],
+            env=environment(),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            **ids,
+            **identity(user),
         )
 
 

@@ -30,16 +30,16 @@ class GuestBody(Body):
 
     tags = Words(required=False)
     pinned = serializers.BooleanField(required=False, help_text="Plans and automatic choices never move it.")
+    watch_address = serializers.IPAddressField(
+        required=False,
+        allow_null=True,
+        help_text="Its silence during a move is measured there; null: as hosts know it.",
+    )
     policy = serializers.CharField(
         required=False,
         allow_blank=True,
         max_length=60,
         help_text="A migration policy's name; empty: by tag, site or default.",
-    )
-    watch_address = serializers.IPAddressField(
-        required=False,
-        allow_null=True,
-        help_text="Its silence during a move is measured there; null: as hosts know it.",
     )
 
 

@@ -37,6 +37,14 @@ def flag(request: Request, name: str) -> bool:
     return text == "true"
 
 
+def word(request: Request, name: str, known: tuple[str, ...]) -> str:
+    """One of the known words; left out is "auto"."""
+    text = request.query_params.get(name, "auto")
+    if text not in known:
+        raise bad_parameter(name, f"{name} is '{text}'; write {', '.join(known)}.")
+    return text
+
+
 def number(request: Request, name: str, *, default: int, low: int = 0, high: int) -> int:
     """A whole number between `low` and `high`."""
     text = request.query_params.get(name, "")

@@ -142,12 +142,17 @@ class GuestSerializer(serializers.Serializer[Any]):
     memory_mib = serializers.IntegerField()
     vcpus = serializers.IntegerField()
     cpu_percent = serializers.FloatField(allow_null=True)
+    memory_used_mib = serializers.IntegerField(allow_null=True, help_text="Of its memory; null while not known.")
+    dirty_mib_s = serializers.FloatField(allow_null=True, help_text="Memory it writes anew, as it was measured.")
+    dirty_set_mib = serializers.FloatField(
+        allow_null=True, help_text="The same within eight seconds: a guest that writes one set again has little more."
+    )
+    dirty_measured_at = serializers.DateTimeField(allow_null=True)
     machine = serializers.CharField()
     disks = serializers.ListField(child=shape_of(facts.DiskFacts)())
     interfaces = serializers.ListField(child=shape_of(facts.InterfaceFacts)())
     tags = serializers.ListField(child=serializers.CharField())
     pinned = serializers.BooleanField()
-    policy = serializers.CharField(help_text="The migration policy it names; empty: by tag, site or default.")
     watch_address = serializers.CharField(
         allow_null=True, help_text="Where it answers; its silence during a move is measured there."
     )
@@ -156,6 +161,7 @@ class GuestSerializer(serializers.Serializer[Any]):
         help_text="Hosts that run it at once: the alarm of alarms. Else empty.",
     )
     runs_twice_since = serializers.DateTimeField(allow_null=True)
+    policy = serializers.CharField(help_text="The migration policy it names; empty: by tag, site or default.")
     current_job = serializers.CharField(allow_null=True, help_text="The address of its unfinished job.")
     version = serializers.IntegerField(help_text="Counts changes; numbers the live messages.")
 
@@ -200,6 +206,39 @@ class SteeringSerializer(serializers.Serializer[Any]):
     why_not = serializers.DictField(child=serializers.CharField())
 
 
+class OutlookSerializer(serializers.Serializer[Any]):
+    """Where a running move is heading."""
+
+    text_code = serializers.ChoiceField(
+        ["starting", "done_about", "throttled", "not_converging", "too_late", "post_copy", "ending"]
+    )
+    text = serializers.CharField(help_text="The same as a sentence.")
+    converges = serializers.BooleanField(allow_null=True)
+    eta_s = serializers.FloatField(allow_null=True)
+    done_at = serializers.DateTimeField(allow_null=True)
+    total_s = serializers.FloatField(allow_null=True, help_text="From the job's start to its end.")
+    pause_ms = serializers.IntegerField(allow_null=True)
+    writes_bytes_s = serializers.IntegerField(allow_null=True, help_text="How fast the guest writes memory anew.")
+    carries_bytes_s = serializers.IntegerField(allow_null=True, help_text="How fast it is carried.")
+    needs_pause_ms = serializers.IntegerField(allow_null=True, help_text="The pause that would end it.")
+    remedies = serializers.ListField(
+        child=serializers.ChoiceField(["downtime", "bandwidth", "post-copy", "pause", "cancel"])
+    )
+    writes = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        help_text="[seconds, bytes] written anew within passes that are over.",
+    )
+
+
+class OutlookAt30Serializer(serializers.Serializer[Any]):
+    """What was foreseen when 30 % were done."""
+
+    converges = serializers.BooleanField(allow_null=True)
+    total_s = serializers.FloatField(allow_null=True)
+    pause_ms = serializers.IntegerField(allow_null=True)
+    percent = serializers.FloatField()
+
+
 class ProgressSerializer(serializers.Serializer[Any]):
     """How far a job is; every field may be missing."""
 
@@ -212,16 +251,18 @@ class ProgressSerializer(serializers.Serializer[Any]):
     eta_s_low = serializers.IntegerField(required=False, allow_null=True)
     eta_s_high = serializers.IntegerField(required=False, allow_null=True)
     forecast = serializers.JSONField(required=False)
+    outlook = OutlookSerializer(required=False)
+    outlook_at_30 = OutlookAt30Serializer(required=False)
     memory = AmountSerializer(required=False)
     disks = AmountSerializer(required=False)
     downtime_ms = serializers.IntegerField(required=False, allow_null=True)
     throttle_percent = serializers.IntegerField(required=False)
     elapsed_ms = serializers.IntegerField(required=False)
     heard_at = serializers.CharField(required=False, allow_null=True)
-    steering = SteeringSerializer(required=False)
     moved = serializers.IntegerField(required=False, help_text="Of several guests: those that have moved, ...")
     of = serializers.IntegerField(required=False, help_text="... of so many, ...")
     failed = serializers.IntegerField(required=False, help_text="... and those that did not get across.")
+    steering = SteeringSerializer(required=False)
 
 
 class JobErrorSerializer(serializers.Serializer[Any]):

@@ -25,15 +25,23 @@ def guest_document(guest: Guest) -> dict[str, Any]:
         "memory_mib": guest.memory_mib,
         "vcpus": guest.vcpus,
         "cpu_percent": guest.cpu_percent,
+        "memory_used_mib": guest.memory_used_mib,
+        "dirty_mib_s": _mib(guest.dirty_bytes_s),
+        "dirty_set_mib": _mib(guest.dirty_set_bytes),
+        "dirty_measured_at": rfc3339(guest.dirty_measured_at),
         "machine": guest.facts.get("machine", ""),
         "disks": guest.disks,
         "interfaces": guest.interfaces,
         "tags": guest.tags,
         "pinned": guest.pinned,
-        "policy": guest.policy,
         "watch_address": guest.watch_address,
         "runs_twice_on": guest.runs_twice_on,
         "runs_twice_since": rfc3339(guest.runs_twice_since),
+        "policy": guest.policy,
         "current_job": job_url(jobs[0].id) if jobs else None,
         "version": guest.version,
     }
+
+
+def _mib(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else round(size_bytes / 2**20, 1)

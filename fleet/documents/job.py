@@ -41,8 +41,8 @@ def possible_actions(job: Job) -> list[str]:
     """What could be asked of this job now; the doors leave out what their caller may not do."""
     state = JobState(job.state)
     if state in UNFINISHED:
-        steering = job.progress.get("steering") if state is JobState.RUNNING else None
-        return list(steering["can"]) if steering else ["cancel"]
+        steering = job.progress.get("steering") or {}
+        return list(steering["can"]) if state is JobState.RUNNING and steering else ["cancel"]
     # Its guest may be gone by then; a parent's children are tried again one by one.
     lost = state in {JobState.FAILED, JobState.CANCELLED}
     return ["retry"] if lost and job.kind == Job.Kind.MIGRATION and job.guest_id else []

@@ -194,6 +194,15 @@ class GuestStatistics:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DirtyRate:
+    """A finished measurement of how much memory a guest writes anew, each page counted once within `seconds`."""
+
+    uuid: str
+    seconds: int
+    bytes_s: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VolumeFacts:
     """A storage volume."""
 
@@ -240,6 +249,8 @@ class JobSample:
     memory_rate_bytes_s: int = 0
     memory_dirty_rate_pages_s: int = 0
     memory_page_size: int = 4096
+    #: Pages that were empty: they cost next to nothing to send.
+    memory_constant_pages: int = 0
     iteration: int = 0
     disk_total_bytes: int = 0
     disk_processed_bytes: int = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fleet.hypervisor.errors import GuestNotFound, HypervisorError
 from fleet.hypervisor.facts import (
+    DirtyRate,
     GuestEvent,
     GuestFacts,
     HostAddress,
@@ -35,6 +36,9 @@ class FakeCalls:
         self.shadowed: dict[str, GuestFacts] = {}
         self.pool_folders: dict[str, tuple[FakeFolder, str]] = {}
         self.completed: dict[str, JobSample] = {}
+        #: What guests write anew, for tests to set, and what was measured of it.
+        self.dirty_bytes_s: dict[str, int] = {}
+        self.measured: dict[str, DirtyRate] = {}
         self.subscribers: list[Callable[[GuestEvent], None]] = []
         #: Every call, in order, for tests that count round trips.
         self.calls: list[str] = []

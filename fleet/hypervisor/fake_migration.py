@@ -103,6 +103,11 @@ class FakeMigration:
         self._hand_over(40)
         self._end(error or HostUnreachable("End of file while reading data", host=self.source.name))
 
+    def succeed_unconfirmed(self) -> None:
+        """It runs at the destination, and the source's libvirtd died before it forgot the definition."""
+        self.order = dataclasses.replace(self.order, undefine_source=False)
+        self.succeed_but_raise(HypervisorError("End of file while reading data", host=self.source.name))
+
     def return_without_moving(self) -> None:
         """libvirt's call returns without an error, but the guest never left."""
         self._give_back()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from fleet.hypervisor.facts import (
+    DirtyRate,
     FileUser,
     GuestEvent,
     GuestFacts,
@@ -166,6 +167,15 @@ class Steering(Protocol):
 
 class Gauging(Protocol):
     """Measurements that cost the guest or the host something: dirty rate, migration abilities."""
+
+    def start_dirty_rate(self, uuid: str, seconds: int) -> None:
+        """Begin to measure how much memory a running guest writes anew; it goes on by itself.
+
+        QEMU samples pages, which costs the guest nothing. Raises JobBusy for a guest with a job.
+        """
+
+    def dirty_rates(self, uuids: Sequence[str]) -> tuple[DirtyRate, ...]:
+        """The last finished measurement of each of these guests that runs here and has one, in one round trip more."""
 
 
 class AgentWord(StrEnum):

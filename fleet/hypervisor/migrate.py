@@ -121,6 +121,7 @@ def job_sample(statistics: Mapping[str, Any]) -> JobSample:
         memory_rate_bytes_s=number("memory_bps"),
         memory_dirty_rate_pages_s=number("memory_dirty_rate"),
         memory_page_size=number("memory_page_size") or 4096,
+        memory_constant_pages=number("memory_constant"),
         iteration=number("memory_iteration"),
         disk_total_bytes=number("disk_total"),
         disk_processed_bytes=number("disk_processed"),

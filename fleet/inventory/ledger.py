@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from fleet.hypervisor.facts import GuestFacts, GuestGlimpse, HostFacts, PoolFacts
-from fleet.inventory import alarm, collect, samples, sightings
+from fleet.inventory import alarm, collect, gauging, samples, sightings
 from fleet.inventory.outage import Outage
 from fleet.inventory.watched import Watched, picture
 
@@ -40,6 +40,7 @@ class Entry:
     pools: Sequence[PoolFacts] | None = None
     load: dict[str, Any] = field(default_factory=dict)
     guest_cpus: dict[str, float | None] = field(default_factory=dict)
+    writing: dict[str, gauging.Writing] = field(default_factory=dict)
     #: Something happened just now; the others are first looks, inventories and samples, of which there may be many.
     urgent: bool = False
 
@@ -58,6 +59,7 @@ class Entry:
             pools=self.pools if newer.pools is None else newer.pools,
             load=self.load | newer.load,
             guest_cpus=self.guest_cpus | newer.guest_cpus,
+            writing=self.writing | newer.writing,
             urgent=self.urgent or newer.urgent,
         )
 
@@ -91,6 +93,7 @@ class Ledger(threading.Thread):
         details: Iterable[GuestFacts] = (),
         load: Mapping[str, Any] | None = None,
         guest_cpus: Mapping[str, float | None] | None = None,
+        writing: Mapping[str, gauging.Writing] | None = None,
         **newest: Any,
     ) -> None:
         """Have this written soon; `newest` are the other fields of an Entry."""
@@ -101,6 +104,7 @@ class Ledger(threading.Thread):
             entry.details |= {detail.uuid: detail for detail in details}
             entry.load |= load or {}
             entry.guest_cpus |= guest_cpus or {}
+            entry.writing |= writing or {}
             self._changed.notify()
 
     def runs_twice(self, guest_id: UUID, hosts: tuple[str, ...]) -> None:
@@ -199,6 +203,8 @@ class Ledger(threading.Thread):
         changes.add(collect.change_host_row(host_id, entry.load))
         if entry.guest_cpus:
             changes.add(samples.store_guest_cpus(host_id, entry.guest_cpus))
+        if entry.writing:
+            changes.add(gauging.store(host_id, entry.writing))
         if changes.weighed:
             alarm.silence(changes.weighed - set(changes.doubled))
         return changes

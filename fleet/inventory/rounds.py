@@ -10,10 +10,10 @@ from uuid import UUID
 
 from fleet.hypervisor import connect
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
-from fleet.hypervisor.facts import GuestEvent, HostAddress, PoolFacts
+from fleet.hypervisor.facts import GuestEvent, GuestStatistics, HostAddress, PoolFacts
 from fleet.hypervisor.interface import Hypervisor
 from fleet.hypervisor.pools import FOLDERS
-from fleet.inventory import samples
+from fleet.inventory import gauging, samples
 from fleet.inventory.contact import answered, failed, pause_s
 from fleet.inventory.lanes import Lane
 from fleet.inventory.ledger import Ledger
@@ -194,7 +194,20 @@ class Rounds:
             kept = {uuid: value for uuid, value in watched.told_cpu.items() if uuid not in told}
             watched.told_cpu = kept | {uuid: value for uuid, value in told.items() if value is not None}
             self._ledger.put(watched, guest_cpus=told)
+        self._gauge(watched, host, statistics)
         return _jittered(SAMPLE_EVERY_S)
+
+    def _gauge(self, watched: Watched, host: Hypervisor, statistics: tuple[GuestStatistics, ...]) -> None:
+        """Read what was measured of the guests since the last sample, and begin with those that are due."""
+        now, gauged = time.monotonic(), watched.gauged
+        began, watched.gauges_begun_at = watched.gauges_begun_at, now
+        answers = gauging.read(host, gauged, began, statistics)
+        if answers:
+            self._ledger.put(watched, writing={one.rate.uuid: one for one in answers})
+        running = [one.uuid for one in statistics]
+        wanted = gauging.due(running, busy=watched.busy, gauged=gauged, now=now, round_s=SAMPLE_EVERY_S)
+        kept = {uuid: one for uuid, one in gauged.items() if uuid in running}
+        watched.gauged = kept | gauging.begin(host, wanted, time.monotonic())
 
     def _inventory(self, watched: Watched, host: Hypervisor) -> float:
         facts = host.facts()

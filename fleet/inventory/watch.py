@@ -23,7 +23,7 @@ from fleet.inventory.rounds import Rounds
 from fleet.inventory.shares import RENEW_S, Shares
 from fleet.inventory.watched import Watched
 from fleet.jobs import live
-from fleet.models import Guest, Host
+from fleet.models import Guest, Host, Job
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,10 @@ class Watcher:
                 self._begin(host)
             else:
                 _read_again(watched, host)
+        busy = Job.objects.unfinished().filter(guest__isnull=False).values_list("guest__uuid", flat=True)
+        uuids = frozenset(str(uuid) for uuid in busy)
+        for watched in self.hosts.values():
+            watched.busy = uuids
 
     def _begin(self, host: Host) -> None:
         watched = Watched(

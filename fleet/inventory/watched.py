@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fleet.hypervisor.facts import GuestGlimpse, HostAddress, HostLoad
 from fleet.inventory.contact import Contact
+from fleet.inventory.gauging import Gauged
 from fleet.inventory.samples import Told
 
 #: Libvirt UUID to name, state, reason, persistent.
@@ -43,6 +44,11 @@ class Watched:
     #: What the rows were last told; CPUs' worth per guest.
     told_load: Told | None = None
     told_cpu: dict[str, float] = field(default_factory=dict)
+    #: Guests with an unfinished job, as last read: their hosts measure nothing about them.
+    busy: frozenset[str] = frozenset()
+    #: When each guest's writing was measured last, and over how many seconds.
+    gauged: dict[str, Gauged] = field(default_factory=dict)
+    gauges_begun_at: float = 0.0
     unsubscribe: Callable[[], None] | None = None
     #: Monotonic seconds of the last answer.
     answered_at: float = 0.0

@@ -176,6 +176,11 @@ class Reporter:
         self._kept_ms = point["elapsed_ms"]
         JobSample.objects.bulk_create([JobSample(job_id=self.job.pk, **point)], ignore_conflicts=True)
 
+    def prove(self) -> None:
+        """Raises LeaseLost unless the job is still ours: asked before anything goes that a successor may be using."""
+        if not self.lease.rows().exists():
+            raise LeaseLost(f"job {self.job.pk} belongs to another worker now")
+
     def _prove(self) -> None:
         # Locked, so that nobody takes the job over between the proof and what follows in this transaction.
         if not self.lease.rows().select_for_update(no_key=True).values_list("pk").first():

@@ -50,6 +50,10 @@ class Guest(models.Model):
     #: Memory it writes anew, by libvirt's measurement while it was left in peace; null: never measured.
     dirty_bytes_s = models.PositiveBigIntegerField(null=True, blank=True)
     dirty_measured_at = models.DateTimeField(null=True, blank=True)
+    #: The same over `gauging.LONG_S`, each page once: with it flat, a guest writes one small set again and again.
+    dirty_set_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    #: What it really uses of its memory; null: not known.
+    memory_used_mib = models.PositiveBigIntegerField(null=True, blank=True)
     #: Names of the hosts that run it at once: the alarm of alarms. Empty when all is well.
     runs_twice_on = models.JSONField(default=list, blank=True)
     #: Since when; null when all is well. Every page asks for it.

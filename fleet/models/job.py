@@ -18,7 +18,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def for_documents(self) -> JobQuerySet:
         """With everything a document shows, in a constant number of queries."""
-        children = Job.objects.only("id", "parent_id")
+        children = Job.objects.only("id", "parent_id").order_by("created_at", "id")
         return self.select_related("requested_by", "guest__host", "host", "origin").prefetch_related(
             "steps", models.Prefetch("children", children)
         )

@@ -75,6 +75,18 @@ def percent(value: Any) -> str:
 
 
 @register.filter
+def part(value: Any) -> str:
+    """A part of one: 0.63 -> "63 %"."""
+    return NOTHING if value in (None, "") else f"{round(100 * float(value))} %"
+
+
+@register.filter
+def signed_part(value: Any) -> str:
+    """A part of one with its direction: -0.2 -> "-20 %", 0.1 -> "+10 %"."""
+    return NOTHING if value in (None, "") else f"{round(100 * float(value)):+d} %"
+
+
+@register.filter
 def guests(value: Any) -> str:
     """A number of guests: "1 guest", "4 guests"."""
     return NOTHING if value in (None, "") else f"{value} guest{'' if value == 1 else 's'}"

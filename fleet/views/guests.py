@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,8 @@ def guests(request: Request) -> HttpResponse:
         "states": choices(GuestState),
         "hosts": principal.restrict(Host.objects.all(), "site"),
         "sites": principal.restrict(Site.objects.all(), "pk"),
+        "may_move": principal.allows_somewhere("migration.submit"),
+        "move_key": str(uuid.uuid4()),
     }
     return render(request, "fleet/_guest_list.html" if request.htmx else "fleet/guests.html", context)
 
@@ -80,8 +83,8 @@ def change(request: Request, pk: UUID) -> HttpResponse:
             guest=found,
             tags=words(request.POST.get("tags", "")),
             pinned="pinned" in request.POST,
-            policy=request.POST.get("policy"),
             watch_address=request.POST.get("watch_address", ""),
+            policy=request.POST.get("policy"),
         )
     return redirect("guest", pk)
 

@@ -64,6 +64,7 @@ def job(request: Request, pk: UUID) -> HttpResponse:
         "events": found.events.order_by("seq"),
         "samples": json.dumps(_course(found)),
         "finished": [state.value for state in FINISHED],
+        "children": visible_jobs(person(request)).filter(parent=found).distinct().order_by("created_at", "id"),
     }
     return render(request, "fleet/job.html", context)
 

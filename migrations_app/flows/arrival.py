@@ -15,13 +15,14 @@ from fleet.jobs import lifecycle, live
 from fleet.models import Guest, Host, JobEvent, Sighting
 from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
-from migrations_app.evidence import Evidence, Proof, may_touch_source
-from migrations_app.flows import clean_up, endings, quarantine
+from migrations_app.evidence import Evidence, Proof, Question, may_touch_source
+from migrations_app.flows import clean_up, endings, quarantine, reckoning
 from migrations_app.flows.endings import audit_outcome, skip_waiting
 from migrations_app.flows.errand import Answers, Errand
+from migrations_app.flows.outage import NOT_WATCHED
 from migrations_app.flows.receipt import receipt, store
 from migrations_app.flows.transfer import Course
-from migrations_app.flows.verify import verify
+from migrations_app.flows.verify import line, verify
 from migrations_app.outcome import Side
 
 _STATES = {Side.RUNNING: GuestState.RUNNING, Side.PAUSED: GuestState.PAUSED, Side.OFF: GuestState.SHUTOFF}
@@ -36,11 +37,14 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
         with errand.pen.together():
             _tell_pause(errand, numbers)
     verdict = verify(errand, answers)
+    outage = errand.outage.result() if errand.outage else NOT_WATCHED
+    evidence = (*verdict.evidence, line(Question.NETWORK, outage.outcome, outage.how))
     if verdict.also_on:
         endings.runs_elsewhere_too(errand, verdict.also_on)
         return
     _keep_autostart(errand)
-    left_behind = clean_up.after_arrival(errand, may_remove=may_touch_source(verdict.evidence))
+    clean_up.old_definition(errand)
+    left_behind = clean_up.after_arrival(errand, may_remove=may_touch_source(evidence))
     proof = receipt(
         errand,
         course,
@@ -48,12 +52,13 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
         answers,
         arrived_at=arrived_at,
         left_behind=left_behind,
-        evidence=verdict.evidence,
+        evidence=evidence,
+        outage=outage,
     )
     with transaction.atomic():
         with errand.pen.together():
             _tell_pause(errand, numbers)
-            _tell_doubts(errand, verdict.evidence)
+            _tell_doubts(errand, evidence)
             errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
             errand.pen.end(steps.CLEAN_UP, StepState.DONE)
             skip_waiting(errand)
@@ -81,6 +86,8 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
                 live.guest_changed(errand.migration.guest_id)
             live.host_changed(errand.destination_row.pk)
             live.host_changed(errand.source_row.pk)
+    if done:
+        reckoning.record(errand, numbers, proof)
 
 
 def _words(errand: Errand) -> str:
@@ -103,10 +110,10 @@ def _tell_pause(errand: Errand, numbers: JobSample | None) -> None:
 
 def _tell_doubts(errand: Errand, evidence: tuple[Evidence, ...]) -> None:
     """Answers that speak against the move stand in the log, not only in the receipt."""
-    for line in evidence:
-        if line.outcome is Proof.FAILED:
-            text = f"Not proven: {line.what}: {line.how}"
-            errand.pen.say("proof.failed", text, level=JobEvent.Level.WARNING, data=line.document())
+    for one in evidence:
+        if one.outcome is Proof.FAILED:
+            text = f"Not proven: {one.what}: {one.how}"
+            errand.pen.say("proof.failed", text, level=JobEvent.Level.WARNING, data=one.document())
 
 
 def _completed(errand: Errand) -> JobSample | None:

@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from fleet.hypervisor.errors import HypervisorError
 from fleet.models import JobEvent
+from fleet.states import ACTIVE_GUEST_STATES
 from migrations_app.flows import prepare
 from migrations_app.flows.errand import Errand
+
+
+def old_definition(errand: Errand) -> None:
+    """The source forgets a guest that runs elsewhere, when its libvirtd died before it did so by itself.
+
+    Left there, somebody could start it beside the running copy.
+    """
+    if not errand.options.undefine_source or errand.cold:
+        return
+    try:
+        there, here = errand.destination.glimpse(errand.uuid), errand.source.glimpse(errand.uuid)
+        gone_on = there is not None and there.persistent and there.state in ACTIVE_GUEST_STATES
+        if here is None or here.state in ACTIVE_GUEST_STATES or not gone_on:
+            return
+        errand.pen.prove()
+        errand.source.undefine(errand.uuid)
+    except HypervisorError as error:
+        here_name = errand.migration.source_name
+        text = f"{errand.name} is still defined on {here_name}, do not start it there: {error.text}"
+        errand.pen.say("definition.left", text, level=JobEvent.Level.WARNING)
+    else:
+        errand.pen.say("definition.removed", f"{errand.migration.source_name} forgets {errand.name} now")
 
 
 def after_arrival(errand: Errand, *, may_remove: bool) -> list[str]:
@@ -23,9 +46,9 @@ def after_arrival(errand: Errand, *, may_remove: bool) -> list[str]:
 
 def _remove(errand: Errand, path: str) -> bool:
     try:
-        used = {disk.source for guest in errand.source.guests() for disk in guest.disks}
-        if path in used:
+        if errand.source.file_users([path], volumes=True):
             return False
+        errand.pen.prove()
         errand.source.delete_volume(path)
     except HypervisorError as error:
         errand.pen.say("source.left", f"{path} stays at the source: {error.text}", level=JobEvent.Level.WARNING)

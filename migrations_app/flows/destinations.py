@@ -7,8 +7,9 @@ from typing import Any
 
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
-from migrations_app import modes
+from migrations_app import modes, terms
 from migrations_app.flows import maps, situations
+from migrations_app.flows.expectations import Expectations, past_moves
 from migrations_app.flows.situations import Promised
 from migrations_app.map_rules import MapRules
 from migrations_app.options import Options
@@ -66,7 +67,7 @@ def destinations(
     options: Options | None = None,
     only: Host | None = None,
 ) -> list[Destination]:
-    """All other hosts (or that one), the best allowed one first; five queries however many hosts there are.
+    """All other hosts (or that one), the best allowed one first; six queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
@@ -76,17 +77,17 @@ def destinations(
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
     promised = situations.promised(host.id for host in hosts)
-    links, atlas = situations.links_from(source), maps.atlas(source, options)
+    held = terms.resolve(options, terms.Terms())
+    expecting = Expectations(guest, source, held, situations.links_from(source), past_moves(guest))
+    atlas = maps.atlas(source, options)
     found = [
         _candidate(
-            guest,
-            source,
+            expecting,
             host,
             mode,
             storage,
             options,
             promised.get(host.id, situations.NOTHING),
-            links,
             atlas.to(host),
         )
         for host in hosts
@@ -95,16 +96,15 @@ def destinations(
 
 
 def _candidate(
-    guest: Guest,
-    source: Host,
+    expecting: Expectations,
     host: Host,
     mode: str,
     storage: str,
     options: Options,
     promised: Promised,
-    links: dict[Any, float],
     rules: MapRules,
 ) -> Destination:
+    guest, source = expecting.guest, expecting.source
     findings = situations.check(
         guest=guest,
         source=source,
@@ -120,6 +120,6 @@ def _candidate(
         mode=mode,
         score=situations.rate(guest, source, host, findings, promised),
         findings=findings,
-        forecast=situations.foresee(guest, host, findings, options, links, mode=mode),
+        forecast=expecting.of(host, findings, mode=mode),
         rules=rules,
     )

@@ -14,7 +14,7 @@ from fleet.inventory import alarm
 from fleet.jobs import lease as leases
 from fleet.jobs import lifecycle
 from fleet.states import JobState, StepState
-from migrations_app.flows import clean_up
+from migrations_app.flows import clean_up, quarantine
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.transfer import Course
 from migrations_app.outcome import Outcome, Side
@@ -62,6 +62,9 @@ def end(errand: Errand, state: JobState, error: dict[str, Any]) -> None:
         )
         if done:
             audit_outcome(errand, state.value, error["guest_is_on"], detail=error["message"])
+            if error["guest_is_on"] == errand.migration.source_name:
+                # What could not be removed; a copy of a guest that is nowhere may be all that is left of it.
+                quarantine.remove_later(errand, [artefact["path"] for artefact in errand.migration.artefacts])
 
 
 def unknown(errand: Errand, answers: Answers) -> None:

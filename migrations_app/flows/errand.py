@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
@@ -20,6 +21,9 @@ from migrations_app.options import Options
 from migrations_app.options import parse as parse_options
 from migrations_app.outcome import Outcome, Side
 from migrations_app.terms import Terms
+
+if TYPE_CHECKING:
+    from migrations_app.flows.outage import Watch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +55,8 @@ class Errand:
         self.uuid = str(self.migration.guest_uuid)
         self.began_at = timezone.now()
         self.adopted = False
+        #: What listens to the guest from outside while it moves; None where nothing does.
+        self.outage: Watch | None = None
 
     @cached_property
     def pen(self) -> Reporter:

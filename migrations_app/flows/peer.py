@@ -13,7 +13,7 @@ from fleet.models import JobCommand, JobEvent
 from fleet.refusals import Refused
 from fleet.states import JobState, StepState
 from migrations_app import steps
-from migrations_app.flows import clean_up, cold, media, prepare, settle, transfer
+from migrations_app.flows import clean_up, cold, media, outage, prepare, settle, transfer
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.outcome import Outcome
@@ -47,7 +47,8 @@ def begin(errand: Errand, asking: prepare.Asking) -> None:
             found["hint"] += f" Still there: {', '.join(left)}."
         settle.end(errand, JobState.FAILED, found)
         return
-    _settle(errand, carry())
+    with outage.watched(errand):
+        _settle(errand, carry())
 
 
 def _settle(errand: Errand, course: transfer.Course) -> None:
@@ -154,4 +155,5 @@ def adopt(errand: Errand) -> None:
             level=JobEvent.Level.WARNING,
             data={"worker": errand.lease.owner},
         )
-    _settle(errand, transfer.accompany(errand))
+    with outage.watched(errand):
+        _settle(errand, transfer.accompany(errand))

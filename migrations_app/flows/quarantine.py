@@ -27,8 +27,21 @@ def keep(errand: Errand, paths: Sequence[str]) -> None:
 
     Safe to call twice for one job. A row of an older file of the same path is over: that file was replaced.
     """
-    host, now = errand.source_row, timezone.now()
     days = settings.QUARANTINE_DAYS
+    _write_down(errand, errand.source_row, paths, timedelta(days=days) if days else None)
+
+
+def remove_later(errand: Errand, paths: Sequence[str]) -> None:
+    """Half-made copies at a destination that went silent: gone as soon as it answers and nobody uses them.
+
+    The guest must not wait for that with its job open, nor may anybody have to remember them.
+    """
+    if errand.migration.destination is not None:
+        _write_down(errand, errand.destination_row, paths, timedelta())
+
+
+def _write_down(errand: Errand, host: Host, paths: Sequence[str], lasts: timedelta | None) -> None:
+    now = timezone.now()
     pools = host.pool_facts()
     for path in paths:
         kept = QuarantinedDisk.objects.kept().filter(host=host, path=path)
@@ -45,7 +58,7 @@ def keep(errand: Errand, paths: Sequence[str]) -> None:
             guest_name=errand.name,
             job_id=errand.migration.pk,
             since=now,
-            expires_at=now + timedelta(days=days) if days and home else None,
+            expires_at=now + lasts if lasts is not None and home else None,
         )
         ring_quarantine(row.pk)
 

@@ -9,6 +9,7 @@ from fleet.documents.times import rfc3339
 from fleet.hypervisor.facts import JobSample
 from migrations_app.evidence import Evidence, nothing_failed
 from migrations_app.flows.errand import Answers, Errand
+from migrations_app.flows.outage import Outage
 from migrations_app.flows.transfer import Course
 from migrations_app.models import Migration
 from migrations_app.outcome import Outcome
@@ -24,6 +25,7 @@ def receipt(
     arrived_at: datetime,
     left_behind: list[str],
     evidence: tuple[Evidence, ...],
+    outage: Outage,
 ) -> dict[str, Any]:
     """The document stored with the migration and as the job's result; numbers are libvirt's own where it kept them."""
     migration, job = errand.migration, errand.pen.job
@@ -39,6 +41,8 @@ def receipt(
         "libvirt_ms": numbers.elapsed_ms if numbers else None,
         "downtime_ms": numbers.downtime_ms if numbers else None,
         "downtime_net_ms": numbers.downtime_net_ms if numbers else None,
+        "outage_ms": outage.milliseconds,
+        "outage_method": outage.method,
         "memory_bytes": numbers.memory_processed_bytes if numbers else None,
         "disk_bytes": numbers.disk_processed_bytes if numbers else None,
         "iterations": numbers.iteration if numbers else None,

@@ -31,15 +31,14 @@ REPEATS = 1
 class Pace:
     """How large the next piece is, and how long to rest under a bandwidth limit."""
 
-    def __init__(self, limit_mib_s: int) -> None:
-        self.limit_bytes_s = limit_mib_s << 20
+    def __init__(self) -> None:
         self.piece_bytes = 4 * BLOCK_BYTES
         self._began = time.monotonic()
 
-    def after(self, piece: Piece) -> None:
-        """Adapt to how long this piece took, from the end of the one before."""
+    def after(self, piece: Piece, limit_mib_s: int) -> None:
+        """Adapt to how long this piece took, from the end of the one before; a limit of 0 is none."""
         took_s = max(time.monotonic() - self._began, 0.001)
-        if self.limit_bytes_s and (rest_s := piece.data_bytes / self.limit_bytes_s - took_s) > 0:
+        if limit_mib_s and (rest_s := piece.data_bytes / (limit_mib_s << 20) - took_s) > 0:
             time.sleep(min(rest_s, 4 * PIECE_S))
         if piece.data_bytes >= self.piece_bytes:
             rate = piece.data_bytes / max(time.monotonic() - self._began, 0.001)
@@ -119,7 +118,7 @@ def _through(
     course: Course, host: Hypervisor, path: str, start: int, length: int, take: Callable[[Piece], None]
 ) -> None:
     """Read a file to its end; the next piece is read while this one is dealt with."""
-    pace = Pace(course.errand.terms.bandwidth_mib_s)
+    pace = Pace()
 
     def read(offset: int) -> Piece:
         span = min(length - offset, RANGE_BYTES)
@@ -131,7 +130,7 @@ def _through(
             piece = coming.result()
             coming = ahead.submit(read, piece.end) if piece.end < length else None
             take(piece)
-            pace.after(piece)
+            pace.after(piece, course.limit_mib_s)
             course.tell()
 
 

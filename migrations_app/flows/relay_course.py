@@ -13,17 +13,19 @@ from fleet.documents.times import rfc3339
 from fleet.hypervisor.errors import HypervisorError
 from fleet.hypervisor.facts import JobSample
 from fleet.jobs.progress import LeaseLost
-from fleet.models import JobCommand
 from fleet.refusals import Refused
 from fleet.states import StepState
 from migrations_app import measures
+from migrations_app.flows import share
 from migrations_app.flows.before import Cancelled
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.plain_steering import PlainSteering
 from migrations_app.models import Migration
 from migrations_app.relay_notes import BEFORE_HAND_OVER, FileNote, Notes, Stage
 
 #: How often the page is told: four a second is what it shows smoothly.
 TELL_EVERY_S = 0.25
+ALLOTMENT_EVERY_S = 1.0
 
 
 class Course:
@@ -32,8 +34,17 @@ class Course:
     def __init__(self, errand: Errand, notes: Notes) -> None:
         self.errand, self.notes = errand, notes
         self.began = time.monotonic()
+        self.steering = PlainSteering(errand)
+        #: What the queue lets it take of the links, asked for about once a second.
+        self._allotted_mib_s, self._asked_at = 0, 0.0
         self.elapsed_before_ms = int(errand.pen.job.progress.get("elapsed_ms") or 0)
         self._told_at, self._told_bytes, self._rate = 0.0, self._moved(), 0
+
+    @property
+    def limit_mib_s(self) -> int:
+        """The narrower of the operator's limit and its part of the links; 0: none."""
+        limits = [limit for limit in (self.steering.bandwidth_mib_s, self._allotted_mib_s) if limit]
+        return min(limits, default=0)
 
     def enter(self, stage: Stage) -> None:
         """Write the stage down, before its first call is made."""
@@ -58,21 +69,25 @@ class Course:
         if not now and moment - self._told_at < TELL_EVERY_S:
             return
         self._measure_rate(moment)
+        if moment - self._asked_at > ALLOTMENT_EVERY_S:
+            self._allotted_mib_s, self._asked_at = share.allotted(self.errand), moment
         with self.errand.pen.together():
             self._store()
-            self.errand.pen.job.progress = self._progress()
+            handed = "" if self.notes.stage in BEFORE_HAND_OVER else "the guest is being handed over"
+            self.errand.pen.job.progress = self._progress() | {"steering": self.steering.document(handed)}
         self.hear()
 
     def hear(self) -> None:
         """Obey what operators want; raises Cancelled while the guest can still be given back, Refused at the limit."""
         for command in self.errand.pen.wishes():
-            if command.kind != JobCommand.Kind.CANCEL:
+            if self.steering.obey(command):
                 continue
             if self.notes.stage in BEFORE_HAND_OVER:
                 self.errand.pen.settle(command, "the guest is given back to its host")
                 raise Cancelled
             self.errand.pen.settle(command, "too late: the guest is being handed over")
-        limit, since = self.errand.terms.max_duration_s, self.notes.suspended_at_s
+        limit, started = self.errand.terms.max_duration_s, self.errand.pen.job.started_at
+        since = self.notes.suspended_at_s or (started.timestamp() if started else 0)
         if limit and since and self.notes.stage in BEFORE_HAND_OVER and time.time() - since > limit:
             raise Refused(f"Not done within {limit} s, so it was given up.", code="timeout")
 

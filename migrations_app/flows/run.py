@@ -6,7 +6,7 @@ import logging
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 
 from fleet.jobs import lease as leases
 from fleet.jobs import lifecycle
@@ -35,6 +35,10 @@ def run(job_id: UUID) -> None:
             _work(lease)
     except LeaseLost as lost:
         logger.warning("%s", lost)
+    except (OperationalError, InterfaceError) as error:
+        # No bug and no news about the guest: the lease runs out, and whoever then has a database goes on.
+        logger.warning("job %s is left to the next worker, the database did not answer: %s", job_id, error)
+        close_old_connections()
     except Exception as error:
         logger.exception("job %s broke", job_id)
         _after_a_bug(lease, error)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
 from django.db import connection
 from django.db.models.functions import Now
 
 from fleet.hypervisor.errors import HypervisorError
+from fleet.hypervisor.facts import GuestEvent
+from migrations_app.allotment import TRICKLE_MIB_S
 from migrations_app.flows import admit
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
+
+#: The shares of the moves that this process carries, by job: whoever lets go hurries the others here at once.
+_carried_here: dict[UUID, Share] = {}
 
 
 def allotted(errand: Errand) -> int:
@@ -18,32 +28,77 @@ def allotted(errand: Errand) -> int:
 
 
 class Share:
-    """Keeps a migration at what its row allots; `given` is what libvirt was told last."""
+    """Keeps a migration at what its row allots; `given` is what libvirt was told last, None before anything."""
 
     def __init__(self, errand: Errand, given: int | None = None) -> None:
-        self.errand, self.given = errand, given
+        self.errand, self.given, self._steered = errand, given, given
+        self._lock = threading.Lock()
+        self._let_go = threading.Event()
 
-    def apply(self) -> None:
-        """Tell libvirt if it is something else by now; a migration that is just beginning or ending is told later."""
-        now = allotted(self.errand)
-        if now in {0, self.given}:
-            return
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Others in this process may hurry it meanwhile."""
+        _carried_here[self.errand.migration.pk] = self
         try:
-            self.errand.source.set_bandwidth(self.errand.uuid, now)
-        except HypervisorError:
-            return
-        self.given = now
+            yield
+        finally:
+            _carried_here.pop(self.errand.migration.pk, None)
+
+    @property
+    def gets_ready(self) -> bool:
+        """Whether it only prepares itself beside another: its pace says nothing about the link or the guest."""
+        return self.given == TRICKLE_MIB_S != self.errand.terms.bandwidth_mib_s
+
+    def hurry(self) -> None:
+        """Tell libvirt if it is something else by now; a migration that just begins or ends is told later."""
+        now = allotted(self.errand)
+        with self._lock:
+            if now in {0, self.given}:
+                return
+            try:
+                self.errand.source.set_bandwidth(self.errand.uuid, now)
+            except HypervisorError:
+                return
+            self.given = now
+
+    def apply(self, steer: Callable[[int], None]) -> None:
+        """`hurry`, for the thread that steers: `steer` learns of every change, whoever carried it out."""
+        self.hurry()
+        if self.given is not None and self.given != self._steered:
+            self._steered = self.given
+            steer(self.given)
+
+    def cap(self, mib_s: int) -> None:
+        """An operator limits it from now on (0: no more); what that leaves goes to the others."""
+        if self.given:
+            self.errand.migration.terms = {**self.errand.migration.terms, "bandwidth_mib_s": mib_s}
+            Migration.objects.filter(pk=self.errand.migration.pk).update(terms=self.errand.migration.terms)
+            admit.tidy()
+
+    def listener(self) -> Callable[[GuestEvent], None]:
+        """What the destination's event thread calls: the guest goes on there, so all its bytes are across."""
+
+        def on_event(event: GuestEvent) -> None:
+            mine = event.uuid == self.errand.uuid and event.kind == "lifecycle"
+            # After post-copy the reason is another one: its memory still follows then.
+            if mine and (event.detail, event.reason) == ("resumed", "migrated"):
+                threading.Thread(target=self.let_go, name=f"let-go-{self.errand.name}", daemon=True).start()
+
+        return on_event
 
     def let_go(self) -> None:
-        """All bytes are across: the next one may take over at once, not only when this job has ended.
+        """All bytes are across: the next one takes over at once, not only when this job has ended.
 
-        For the thread that made libvirt's call, beside the one that settles.
+        For threads beside the one that settles.
         """
-        if not self.given:
+        if not self.given or self._let_go.is_set():
             return
+        self._let_go.set()
         try:
             rows = Migration.objects.filter(pk=self.errand.migration.pk, carried_at__isnull=True)
             if rows.update(carried_at=Now()):
                 admit.tidy()
+                for share in list(_carried_here.values()):
+                    share.hurry()
         finally:
             connection.close()

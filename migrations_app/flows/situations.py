@@ -10,7 +10,6 @@ from uuid import UUID
 from fleet.hypervisor.facts import PoolFacts
 from fleet.hypervisor.interface import CpuVerdict
 from fleet.models import Guest, Host, SiteLink
-from fleet.planning.estimate import Forecast, forecast
 from fleet.planning.score import Place, score
 from fleet.refusals import Refused
 from fleet.states import UNFINISHED
@@ -123,7 +122,7 @@ def rate(guest: Guest, source: Host, destination: Host, findings: Findings, prom
         memory_free_mib=destination.memory_mib - destination.memory_used_mib - promised.memory_mib,
         cpu_percent=destination.cpu_percent,
         same_site=source.site_id == destination.site_id,
-        bytes_to_copy=_copied_bytes(findings),
+        bytes_to_copy=copied_bytes(findings),
     )
     return score(place, guest_memory_mib=guest.memory_mib)
 
@@ -134,33 +133,6 @@ def links_from(source: Host) -> dict[UUID, float]:
     return {target: mbps / 8 / 1.048576 for target, mbps in rows}
 
 
-def foresee(
-    guest: Guest,
-    destination: Host,
-    findings: Findings,
-    options: Options,
-    links: dict[UUID, float],
-    *,
-    mode: str = modes.LIVE,
-) -> Forecast:
-    """What the migration will cost over the link to the destination's site."""
-
-    def cost(memory_mib: int, disk_bytes: int) -> Forecast:
-        return forecast(
-            memory_mib=memory_mib,
-            disk_bytes=disk_bytes,
-            link_mib_s=links.get(destination.site_id) if destination.site_id else None,
-            limit_mib_s=options.bandwidth_mib_s,
-        )
-
-    if mode == modes.COLD:
-        return replace(cost(0, _copied_bytes(findings)), downtime_ms=0, converges=True)
-    found = cost(guest.memory_mib, _copied_bytes(findings))
-    if mode == modes.OFFLINE:
-        # It stands still while its memory moves, and writes nothing meanwhile.
-        return replace(found, downtime_ms=round(1000 * cost(guest.memory_mib, 0).duration_s), converges=True)
-    return found
-
-
-def _copied_bytes(findings: Findings) -> int:
+def copied_bytes(findings: Findings) -> int:
+    """What the disks take that have to be copied."""
     return sum(plan.disk.allocation_bytes for plan in (*findings.copies, *findings.brought))

@@ -15,12 +15,12 @@ from fleet.hypervisor.errors import HypervisorError
 from fleet.hypervisor.facts import GuestFacts, JobSample
 from fleet.hypervisor.interface import BlockJob
 from fleet.jobs.progress import LeaseLost
-from fleet.models import JobCommand
 from fleet.refusals import Refused
 from fleet.states import GuestState, StepState
 from migrations_app import measures, steps
 from migrations_app.flows.before import Cancelled
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.plain_steering import PlainSteering
 
 LOOK_EVERY_S = 0.25
 #: A copy whose numbers stand still this long is given up; the guest keeps its old disk.
@@ -53,6 +53,9 @@ class Mirror:
 
     def __init__(self, errand: Errand, disks: list[DiskNote]) -> None:
         self.errand, self.disks = errand, disks
+        self.steering = PlainSteering(errand)
+        #: The disk that is being copied now.
+        self._target = ""
         self.began = time.monotonic()
         self._elapsed_before_ms = int(errand.pen.job.progress.get("elapsed_ms") or 0)
         self._marks: tuple[int, ...] = ()
@@ -84,7 +87,7 @@ class Mirror:
     # -- one disk -----------------------------------------------------------------------------------------------------
 
     def _move(self, disk: DiskNote) -> None:
-        started = False
+        started, self._target = False, disk.target
         while True:
             guest = self._guest()
             if _live_source(guest, disk.target) == disk.path:
@@ -111,7 +114,7 @@ class Mirror:
             disk.target,
             path=disk.path,
             format=disk.format,
-            bandwidth_mib_s=self.errand.terms.bandwidth_mib_s,
+            bandwidth_mib_s=self.steering.bandwidth_mib_s,
         )
         self._tell()
 
@@ -201,13 +204,17 @@ class Mirror:
         pen = self.errand.pen
         with pen.together():
             self._store()
-            pen.job.progress = measures.measure(
-                self.sample(), before=pen.job.progress, heard_at=rfc3339(timezone.now()) or ""
-            )
+            told = measures.measure(self.sample(), before=pen.job.progress, heard_at=rfc3339(timezone.now()) or "")
+            pen.job.progress = told | {"steering": self.steering.document()}
         for command in pen.wishes():
-            if command.kind == JobCommand.Kind.CANCEL:
+            if not self.steering.obey(command, self._limit):
                 pen.settle(command, "the copy is given up, the guest keeps its disk")
                 raise Cancelled
+
+    def _limit(self, mib_s: int) -> None:
+        """A disk that is not being copied just now gets it with its next copy."""
+        if self.errand.source.block_job(self.errand.uuid, self._target) is not None:
+            self.errand.source.set_block_bandwidth(self.errand.uuid, self._target, mib_s)
 
     def _give_up_if_hopeless(self, job: BlockJob) -> None:
         now = time.monotonic()

@@ -10,7 +10,8 @@ from django.utils import timezone
 from fleet.access import audit
 from fleet.access.principal import Principal
 from fleet.documents.times import rfc3339
-from fleet.jobs import lifecycle, live
+from fleet.inventory import collect, sightings
+from fleet.jobs import lifecycle
 from fleet.states import JobState, StepState
 from migrations_app import steps
 from migrations_app.flows import clean_up, quarantine, settle
@@ -22,7 +23,7 @@ from migrations_app.models import Migration
 
 def moved(errand: Errand, mirror: Mirror) -> None:
     """Every disk is proven to be the copy, running and by its definition; only now the old files are touched."""
-    seen = errand.source.glimpse(errand.uuid)
+    seen = errand.source.guest(errand.uuid)
     _step(errand, steps.VERIFY)
     left_behind = _old_files(errand, mirror)
     proof = _receipt(errand, mirror, left_behind, state=seen.state if seen else "absent")
@@ -45,8 +46,10 @@ def moved(errand: Errand, mirror: Mirror) -> None:
         if done:
             errand.pen.reread()
             _audit(errand, mirror)
-            if errand.migration.guest_id:
-                live.guest_changed(errand.migration.guest_id)
+    if seen is not None:
+        # libvirt tells nobody that a disk is another file now, so the watcher would learn it late.
+        host = errand.source_row.pk
+        collect.announce(sightings.store_guests(host_id=host, glimpses=(), details={errand.uuid: seen}, complete=False))
 
 
 def broken_off(errand: Errand, mirror: Mirror, *, state: JobState, code: str, message: str, hint: str) -> None:

@@ -70,7 +70,8 @@ def submit_storage(
 
 def check(guest: Guest, host: Host, options: Options) -> Findings:
     """All findings, from rows."""
-    return same_host.survey(replace(guest.guest_facts(), state=guest.state), situations.view(host), options)
+    promised = situations.promised([host.pk]).get(host.pk, situations.NOTHING)
+    return same_host.survey(replace(guest.guest_facts(), state=guest.state), situations.view(host, promised), options)
 
 
 def _cost(findings: Findings, options: Options) -> Forecast:
@@ -138,8 +139,10 @@ def _store(
         terms=policies.resolve(guest, host, wish.options).document(),
         wish=wish.document(),
         not_before=wish.not_before,
+        pool_bytes=situations.pool_bytes(findings),
         # It is counted where it runs already.
         memory_mib=0,
+        pool_bytes=situations.pool_bytes(findings),
     )
     lifecycle.record(job.pk, code="submitted", message=f"{principal.name} asked to move {places}")
     audit.record(

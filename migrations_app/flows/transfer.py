@@ -21,6 +21,7 @@ from fleet.states import StepState
 from migrations_app import measures, steps
 from migrations_app.flows import post_copy
 from migrations_app.flows.errand import Errand
+from migrations_app.flows.foresight import Foresight
 from migrations_app.flows.share import Share
 from migrations_app.flows.steering import Helm
 from migrations_app.outcome import Outcome
@@ -81,11 +82,13 @@ def carry(errand: Errand, order: MigrationOrder) -> Course:
     share = Share(errand, given=order.bandwidth_mib_s)
     watch = _Watch(errand, course, share, copies_disks=bool(order.copy_disks), order=order)
     unsubscribe = host.subscribe(watch.listener(wake))
+    forget = errand.destination.subscribe(share.listener()) if share.given else lambda: None
     try:
         threading.Thread(target=call, name=f"migrate-{errand.name}", daemon=True).start()
         watch.until(done.is_set, wake)
     finally:
         unsubscribe()
+        forget()
     if watch.helm.in_post_copy:
         post_copy.see_through(errand, course, watch)
     return course
@@ -147,6 +150,7 @@ class _Watch:
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
         self.next_pass = 2
+        self.foresight = Foresight(errand)
         self.helm = Helm(errand, self._abort, began=self.began - _age_s(errand, order), order=order)
         if not copies_disks and errand.pen.step_state(steps.DISKS) is StepState.WAITING:
             errand.pen.end(steps.DISKS, StepState.SKIPPED, "The disks stay where they are.")
@@ -169,12 +173,13 @@ class _Watch:
 
     def until(self, over: Callable[[], bool], wake: threading.Event) -> None:
         """Look, tell and obey until `over`; `wake` brings the next look forward."""
-        while not over():
-            wake.wait(LOOK_EVERY_S)
-            wake.clear()
-            if over():
-                return
-            self._look()
+        with self.share.kept():
+            while not over():
+                wake.wait(LOOK_EVERY_S)
+                wake.clear()
+                if over():
+                    return
+                self._look()
 
     def resume(self) -> None:
         """libvirt was called anew for the same migration."""
@@ -200,8 +205,7 @@ class _Watch:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
-        self.share.apply()
-        self.helm.allotted(self.share.given or 0)
+        self.share.apply(self.helm.allot)
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:
@@ -213,7 +217,7 @@ class _Watch:
         if self.errand.pen.step_state(stage) is StepState.WAITING:
             self.errand.pen.start(stage)
         self._narrate(sample)
-        if not self.course.gave_up:
+        if not self.course.gave_up and not self.share.gets_ready:
             self.helm.look(sample)
         progress = measures.measure(
             sample,
@@ -221,7 +225,9 @@ class _Watch:
             heard_at=rfc3339(timezone.now()) or "",
             expected_memory_bytes=0 if self.errand.cold else self.errand.migration.memory_mib << 20,
         )
-        return progress | {"steering": self.helm.document()}
+        progress |= {"steering": self.helm.document()}
+        stopped = stage == steps.SWITCH_OVER
+        return progress | self.foresight.take(sample, progress, post_copy=self.helm.in_post_copy, stopped=stopped)
 
     def _narrate(self, sample: JobSample) -> None:
         """The log tells passes 2, 4, 8 ...: enough to follow, little to read."""
@@ -234,6 +240,8 @@ class _Watch:
     def _obey(self, command: JobCommand) -> None:
         if command.kind != JobCommand.Kind.CANCEL or self.helm.in_post_copy:
             self.helm.obey(command)
+            if command.kind == JobCommand.Kind.BANDWIDTH:
+                self.share.cap(int(command.arguments["mib_s"]))
         elif self._abort("cancel"):
             self.errand.pen.settle(command, "the migration was told to stop")
 

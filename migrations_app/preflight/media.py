@@ -46,6 +46,9 @@ def _bring(situation: Situation, disk: DiskFacts, stays: DiskPlan) -> Planned:
         text = f"{disk.target} is a {disk.kind} of {situation.source.name}; only files can be brought."
         remedy = "Choose media 'eject'." if disk.device in DRIVES else "Put it on storage that both hosts share."
         return stays, [block("medium_kind", disk.target, text, remedy)]
+    if situation.options.route == "relay":
+        text = f"{disk.target} ({disk.source}): media are brought along from host to host only, not through Drover."
+        return stays, [block("medium_route", disk.target, text, "Choose media 'eject', or route 'direct'.")]
     if disk.backing or pool_of(situation.source, disk) is None:
         why = f"lies over {disk.backing}" if disk.backing else f"lies in no storage pool of {situation.source.name}"
         text = f"{disk.target} ({disk.source}) {why}, so Drover cannot bring it."

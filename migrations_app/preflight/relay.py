@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fleet.hypervisor.facts import DiskFacts, PoolFacts
 from fleet.states import GuestState
+from migrations_app import modes
 from migrations_app.preflight.capacity import QEMU_OVERHEAD_MIB
 from migrations_app.preflight.situation import (
     Check,
@@ -31,6 +32,9 @@ def check(situation: Situation, plans: tuple[DiskPlan, ...]) -> Iterator[Check]:
     if situation.options.route != "relay":
         return
     guest = situation.guest
+    if situation.mode == modes.LIVE:
+        text = f"{guest.name} cannot run while it goes through Drover: its memory goes as a file."
+        yield block("relay_not_live", guest.name, text, "Move it offline, or from host to host.")
     for device in guest.devices:
         if device.kind in _LOST:
             why, remedy = _LOST[device.kind]
@@ -47,6 +51,9 @@ def check(situation: Situation, plans: tuple[DiskPlan, ...]) -> Iterator[Check]:
     for plan in plans:
         if plan.action is DiskAction.COPY:
             yield from _disk(situation, plan.disk)
+        if plan.action is DiskAction.BRING:
+            text = f"The medium {plan.disk.source} is not brought along on this way."
+            yield block("relay_medium", plan.disk.target, text, "Eject it (media 'eject').")
     yield from _image(situation)
 
 

@@ -102,6 +102,11 @@ def _folders(host: HostView) -> list[PoolFacts]:
     return [pool for pool in host.pools if pool.active and pool.kind in FOLDERS]
 
 
+def can_move(disk: DiskFacts) -> bool:
+    """Whether a page can offer it."""
+    return not _cannot(disk)
+
+
 def pools_for(guest: GuestFacts, host: HostView) -> list[PoolFacts]:
     """Pools a page can offer: folders that some movable disk of the guest is not in yet."""
     homes = [str(PurePosixPath(disk.source).parent) for disk in guest.disks if not _cannot(disk)]

@@ -6,7 +6,7 @@ const LONGEST = 2_400; // ten minutes at four samples a second
 
 const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
-function options(width, height) {
+function options(width, height, expectedEnd) {
   const line = { stroke: colour("--tblr-border-color"), width: 1 };
   const axis = (more) => ({ stroke: colour("--tblr-secondary-color"), grid: line, ticks: line, font: "11px system-ui", ...more });
   const series = (label, name, scale, words, more) => ({
@@ -15,7 +15,7 @@ function options(width, height) {
   return {
     width, height,
     cursor: { points: { size: 6 } },
-    scales: { x: { time: false }, bytes: { range: (_, low, high) => [0, high || 1] }, rate: { range: (_, low, high) => [0, (high || 2 ** 20) * 1.1] } },
+    scales: { x: { time: false, range: (_, low, high) => [low, Math.max(high, expectedEnd() ?? 0)] }, bytes: { range: (_, low, high) => [0, high || 1] }, rate: { range: (_, low, high) => [0, (high || 2 ** 20) * 1.1] } },
     axes: [
       axis({ values: (_, ticks) => ticks.map((tick) => `${tick} s`) }),
       axis({ scale: "bytes", size: 72, incrs: POWERS, values: (_, ticks) => ticks.map((tick) => bytesize(tick)) }),
@@ -34,10 +34,11 @@ function options(width, height) {
 export function drawChart(box) {
   const data = [[], [], [], []];
   let plot = null;
+  let expected = null;
 
   function draw() {
     plot?.destroy();
-    plot = new window.uPlot(options(box.clientWidth, 200), data, box);
+    plot = new window.uPlot(options(box.clientWidth, 200, () => expected), data, box);
   }
 
   function add(progress) {
@@ -47,10 +48,16 @@ export function drawChart(box) {
     const parts = [progress.memory, progress.disks].filter((part) => part?.total);
     if (!parts.length) return;
     const left = parts.reduce((sum, part) => sum + part.remaining, 0);
+    expect(progress.outlook, at);
     // What the guest writes again is known from the first pass on; a line at zero before would be a lie.
     const rates = [progress.rate_bytes_s || null, progress.iteration ? (progress.dirty_rate_bytes_s ?? null) : null];
     push([at, left, ...rates]);
     show();
+  }
+
+  // The axis reaches to the expected end, so that the line is seen to run towards it.
+  function expect(outlook, at) {
+    expected = outlook?.converges !== false && outlook?.eta_s ? at + outlook.eta_s : null;
   }
 
   function push(row) {

@@ -3,6 +3,7 @@ import { drawChart } from "./chart.js";
 import { showEvidence } from "./evidence.js";
 import { put, setBar, setState, share } from "./fields.js";
 import { bytesize, percent, seconds } from "./format.js";
+import { showOutlook } from "./outlook.js";
 import { shownPercent } from "./rows.js";
 
 const STALE_AFTER_MS = 15_000;
@@ -26,6 +27,7 @@ export class JobPage {
     this.#steps(job);
     this.#bars(job);
     this.#ending(job, changed);
+    showOutlook(this.root, job);
     if (job.progress?.heard_at) this.heard.dataset.heard = job.progress.heard_at;
     this.#clock();
     if (!this.finished) this.chart.add(job.progress ?? {});

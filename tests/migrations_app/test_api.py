@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils.timezone import now
 from rest_framework.test import APIClient
 
 from fleet.access import tokens
@@ -220,7 +221,7 @@ def test_destinations_tell_why(cast, operator):
 def test_destinations_cost_the_same_for_many_hosts(cast, operator, django_assert_max_num_queries):
     url = f"/api/v1/guests/{cast.web.pk}/destinations/"
     operator.get(url)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         operator.get(url)
 
 
@@ -244,3 +245,30 @@ def test_migrations_are_narrowed(cast, operator):
     assert operator.get(f"{URL}?guest=web&state=queued&destination=beta").json()["count"] == 1
     assert operator.get(f"{URL}?state=succeeded").json()["count"] == 0
     assert Migration.objects.count() == 1
+
+
+def test_a_failed_job_is_tried_again_and_a_running_one_is_not(cast, operator):
+    job = operator.post(URL, {"guest": "web", "destination": "beta"}).json()
+    early = operator.post(f"{job['url']}retry/")
+    assert (early.status_code, early.json()["code"]) == (409, "not_retriable")
+    Job.objects.filter(pk=job["id"]).update(state="failed", finished_at=now())
+    answer = operator.post(f"{job['url']}retry/")
+    assert (answer.status_code, answer.json()["retry_of"]) == (202, job["id"])
+    check(answer.json(), "Job")
+    assert answer["Location"] == answer.json()["url"]
+
+
+def test_several_moves_have_a_parent(cast, operator):
+    body = {"items": [{"guest": "web", "destination": "beta"}, {"guest": "db", "destination": "beta"}]}
+    answer = operator.post(URL, body)
+    parent = answer.json()["parent"]
+    assert (parent["kind"], parent["title"]) == ("moves", "Move 2 guests from alpha to beta")
+    assert parent["children"] == [job["id"] for job in answer.json()["jobs"]]
+    assert answer["Location"] == parent["url"]
+    assert {job["parent"] for job in answer.json()["jobs"]} == {parent["id"]}
+
+
+def test_a_move_for_later_is_stored(cast, operator):
+    answer = operator.post(URL, {"guest": "web", "destination": "beta", "not_before": "2031-01-01T00:00:00Z"})
+    assert answer.status_code == 202
+    assert Migration.objects.get().not_before.year == 2031

@@ -85,7 +85,7 @@ def test_the_migrate_page_shows_what_changes_and_by_which_map(cast):
     TargetMap.objects.create(name="to south", rules=rules, source_site=cast.north, target_site=cast.south)
     client, page = browser(Role.OPERATOR), f"/guests/{cast.db.pk}/migrate/"
     html = text(client.get(page, wish(cast, destination=str(cast.gamma.pk))))
-    assert "By the map to south" in html
+    assert "2 lines, by the map to south" in html
     assert '<span data-line="+">+      &lt;source file=&quot;/srv/shared/db.qcow2&quot;/&gt;</span>' in html
     html = text(client.get(page, wish(cast, destination=str(cast.gamma.pk), map="none")))
     assert "Nothing changes in its definition" in html

@@ -189,7 +189,7 @@ def test_a_medium_that_stays_behind_brings_up_its_choice(cast, rung):
     alpha, uuid = cast.fleet.hosts["alpha"], str(cast.db.uuid)
     medium = DiskFacts(target="sda", bus="sata", device="cdrom", kind="file", source="/srv/local/tools.iso")
     guest = alpha.guest_rows[uuid]
-    alpha.guest_rows[uuid] = replace(guest, disks=(*guest.disks, medium))
+    alpha._put(replace(guest, disks=(*guest.disks, medium), xml=""))
     cast.sync()
     client, mine = browser(Role.OPERATOR), f"/guests/{cast.db.pk}/migrate/"
     refused = text(client.get(mine))

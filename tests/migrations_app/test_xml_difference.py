@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from fleet.hypervisor.domain_xml import guest_facts
@@ -52,3 +53,14 @@ def test_a_consoles_password_is_in_no_line():
     lines = difference(before, after)
     assert any("192.0.2.2" in line for line in lines)
     assert "geheim" not in "".join(lines)
+
+
+def test_a_disk_that_leaves_its_backing_file_is_another_one_even_at_the_same_path():
+    layered = replace(DISK, backing="/srv/base.qcow2")
+    copy = DiskPlan(disk=layered, action=DiskAction.COPY, path=layered.source)
+    assert "-      <backingStore/>" in planned(XML, Findings(checks=(), disks=(copy,)))
+
+
+def test_a_drive_that_arrives_empty_is_a_change():
+    eject = DiskPlan(disk=DISK, action=DiskAction.EJECT)
+    assert any(DISK.source in line for line in planned(XML, Findings(checks=(), disks=(eject,))) if line[0] == "-")

@@ -66,10 +66,16 @@ def test_a_job_of_a_guest_that_is_gone_stays_readable(cast: Cast, messages: Any)
 
 
 @pytest.mark.parametrize(
-    ("state", "actions"), [("queued", ["cancel"]), ("running", ["cancel"]), ("unknown", ["cancel"]), ("failed", [])]
+    ("state", "actions"),
+    [
+        *(("queued", ["cancel"]), ("running", ["cancel"]), ("unknown", ["cancel"])),
+        *(("failed", ["retry"]), ("cancelled", ["retry"]), ("succeeded", [])),
+    ],
 )
-def test_only_an_unfinished_job_can_be_cancelled(cast: Cast, messages: Any, state: str, actions: list[str]) -> None:
-    finished_at = clock.now() if state == "failed" else None
+def test_what_runs_can_be_cancelled_and_what_failed_be_tried_again(
+    cast: Cast, messages: Any, state: str, actions: list[str]
+) -> None:
+    finished_at = clock.now() if state in {"failed", "cancelled", "succeeded"} else None
     assert job_document(make_job(cast.web, state=state, finished_at=finished_at))["permitted_actions"] == actions
 
 

@@ -14,10 +14,10 @@ from django.db import connection
 from fleet.access.principal import Principal
 from fleet.hypervisor.errors import HypervisorError
 from fleet.hypervisor.fake import FakeFleet
-from fleet.inventory import rounds, shares, watch
+from fleet.inventory import rounds, shares, sightings, watch
 from fleet.inventory.maintenance import set_maintenance
 from fleet.inventory.watch import Watcher
-from fleet.models import AuditEvent, Guest, Host, HostLease, Sighting
+from fleet.models import AuditEvent, Guest, Host, HostLease, Job, Sighting
 from fleet.states import GuestState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -269,3 +269,18 @@ def test_a_quiet_minute_writes_nothing(stored: Callable[[str], Host], hosts: Fak
 def test_leases_outlive_a_slow_renewal_and_a_dead_watcher_is_noticed_in_time() -> None:
     assert shares.LEASE_S > 3 * shares.RENEW_S
     assert shares.LEASE_S + shares.RENEW_S < 15
+
+
+def test_a_running_guest_is_measured_and_one_with_a_job_is_not(
+    stored: Callable[[str], Host], hosts: FakeFleet, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "SAMPLE_EVERY_S", 0.1)
+    alpha = stored("alpha")
+    host = hosts.hosts["alpha"]
+    web, db = host.add_guest("web"), host.add_guest("db")
+    host.dirty_bytes_s = {web.uuid: 20 << 20, db.uuid: 20 << 20}
+    sightings.store_guests(host_id=alpha.pk, glimpses=host.glimpses(), details={})
+    Job.objects.create(kind="migration", guest=Guest.objects.get(name="db"), subject_name="db", title="Move db")
+    start()
+    until(lambda: Guest.objects.filter(name="web", dirty_bytes_s=20 << 20, dirty_set_bytes=160 << 20).exists())
+    assert Guest.objects.get(name="db").dirty_bytes_s is None

@@ -48,7 +48,7 @@ def test_a_destination_as_the_api_shows_it(cast: Cast) -> None:
     document = destinations(guest=cast.db)[0].document()
     assert document["host"] == {"id": str(cast.beta.pk), "name": "beta"}
     assert (document["site"], document["allowed"], document["storage"]) == ("north", True, "copy")
-    assert set(document["forecast"]) == {"duration_s", "downtime_ms", "bytes", "converges"}
+    assert set(document["forecast"]) >= {"duration_s", "downtime_ms", "bytes", "converges", "moves", "basis"}
 
 
 def test_promised_memory_is_not_promised_twice(cast: Cast, messages: Any, rung: Any) -> None:
@@ -66,9 +66,9 @@ def test_promised_memory_is_not_promised_twice(cast: Cast, messages: Any, rung: 
 def test_the_link_between_the_sites_decides_how_long_it_takes(cast: Cast) -> None:
     # 256 MiB of memory and 200704 bytes of disk over 200 Mbit/s = 23.84 MiB/s: 10.7 s, and 1.5 s of handshake
     assert by_name(destinations(guest=cast.web))["gamma"].forecast.duration_s == pytest.approx(12.2, abs=0.1)
-    # 1.5 + 256 / 10 + 0.02
+    # 1.5 + 253 / 10, and the last 3 MiB in the pause, without the limit: 0.13 s
     limited = destinations(guest=cast.web, options=Options(bandwidth_mib_s=10))
-    assert by_name(limited)["gamma"].forecast.duration_s == pytest.approx(27.1, abs=0.1)
+    assert by_name(limited)["gamma"].forecast.duration_s == pytest.approx(26.9, abs=0.1)
 
 
 def test_a_guest_that_no_host_knows_goes_nowhere(cast: Cast) -> None:
@@ -95,7 +95,7 @@ def test_thirty_hosts_cost_as_many_queries_as_three(cast: Cast) -> None:
     for number in range(27):
         add_host(cast, f"host{number:02}", cast.beta)
     assert len(destinations(guest=cast.web)) == 29
-    assert queries() == few <= 5
+    assert queries() == few <= 6
 
 
 def add_host(cast: Cast, name: str, like: Host) -> Host:

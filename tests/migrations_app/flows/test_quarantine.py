@@ -185,7 +185,8 @@ def test_two_workers_never_look_after_one_disk(committed_cast: Cast, kept: Quara
 def test_a_guest_that_comes_back_takes_another_name_and_the_kept_file_is_untouched(
     committed_cast: Cast, kept: QuarantinedDisk
 ) -> None:
-    moved(committed_cast, to=committed_cast.alpha)
+    job = moved(committed_cast, to=committed_cast.alpha)
+    assert job.events.filter(code="quarantine.in_the_way").exists()
     assert there(committed_cast)
     assert committed_cast.db.disks[0]["source"] != PATH
     assert QuarantinedDisk.objects.kept().count() == 2
@@ -222,3 +223,24 @@ def test_the_page_lists_them_with_size_expiry_and_buttons(committed_cast: Cast, 
     viewer = Client()
     viewer.force_login(principal(Role.VIEWER).user)
     assert "Restore" not in viewer.get("/quarantine/").content.decode()
+
+
+def test_a_half_made_copy_at_a_host_that_fell_silent_is_removed_when_it_answers(
+    committed_cast: Cast, rung: list[Any], messages: list[Any]
+) -> None:
+    cast, beta = committed_cast, committed_cast.fleet.hosts["beta"]
+    beta.faults.lose_answer_of("create_volume")
+    beta.faults.fail_at("delete_volume", HostUnreachable("beta: connection refused", host="beta"))
+    wish = submit(principal=principal(Role.OPERATOR), guest=cast.db, destination=cast.beta)
+    assert wish.job is not None
+    run(wish.job.pk)
+    wish.job.refresh_from_db()
+    assert (wish.job.state, wish.job.error["guest_is_on"]) == ("failed", "alpha")
+    assert beta.volume(PATH) is not None
+
+    beta.faults.clear()
+    (half_made,) = quarantine_care.due()
+    quarantine_care.attend(half_made)
+    assert beta.volume(PATH) is None
+    assert there(cast), "the guest's own disk is another file, on another host"
+    assert QuarantinedDisk.objects.get().state == QuarantinedDisk.State.DELETED

@@ -183,7 +183,7 @@ def test_the_sweep_leaves_waiting_jobs_alone_and_lets_in_those_whose_ring_was_lo
             "the link from North to South carries 1 move at once",
         ),
         (
-            lambda cast: SiteLink.objects.filter(source=cast.north).update(bandwidth_mbps=15),
+            lambda cast: SiteLink.objects.filter(source=cast.north).update(bandwidth_mbps=16),
             "room on the link from North to South",
         ),
     ],
@@ -208,7 +208,7 @@ def test_the_second_move_over_a_known_card_gets_ready_at_a_trickle_and_takes_ove
 ) -> None:
     cast = committed_cast
     (other,) = crowd(cast, 1)
-    limit(cast.alpha, migration_bandwidth_mbps=839)  # 100.02 MiB/s
+    limit(cast.alpha, migration_bandwidth_mbps=893)  # 100.07 MiB/s of payload
     _, thread = moving(cast.web, cast.beta)
     first = cast.fleet.wait_for_migration(str(cast.web.uuid))
     assert first.order.bandwidth_mib_s == 100

@@ -269,3 +269,63 @@ def test_no_room_for_the_memory_is_refused_before_anything_happens(way: Way) -> 
     way.cast.sync()
     with pytest.raises(Refused, match="alpha has no folder pool with room for 320 MiB for the memory of db"):
         way.submit()
+
+
+def test_it_cannot_run_on_the_way(way: Way) -> None:
+    with pytest.raises(Refused, match="cannot run while it goes through Drover"):
+        submit(
+            principal=principal(Role.OPERATOR),
+            guest=way.cast.db,
+            destination=way.cast.beta,
+            mode="live",
+            options=Options(route="relay"),
+        )
+
+
+@pytest.fixture
+def off(way: Way) -> Way:
+    """db is shut off."""
+    way.alpha.set_state(way.uuid, "shutoff", reason="shutdown")
+    way.cast.sync()
+    return way
+
+
+def test_a_guest_that_is_off_goes_with_its_disks_and_stays_off(off: Way) -> None:
+    job = off.run(off.submit())
+    assert job.state == JobState.SUCCEEDED, job.error
+    assert off.cast.fleet.where(off.uuid) == {"beta": "shutoff"}
+    assert bytes(off.beta.pool_folders["local"][0].data["db.qcow2"]) == CONTENT
+    assert off.files(off.alpha) == off.files(off.beta) == ["db.qcow2"]
+    assert "memory" not in {step.name for step in job.steps.all()}
+
+
+@pytest.mark.parametrize("call", ["file", "download", "upload", "define", "undefine", "glimpse"])
+@pytest.mark.parametrize("host", ["alpha", "beta"])
+def test_off_and_a_host_lost_at_any_call_it_arrives_once(off: Way, host: str, call: str) -> None:
+    job = off.submit()
+    off.cast.fleet.hosts[host].faults.lose_answer_of(call)
+    job = off.run(job, times=4)
+    if job.state == JobState.FAILED:
+        assert off.cast.fleet.where(off.uuid) == {"alpha": "shutoff"}
+    else:
+        assert job.state == JobState.SUCCEEDED, job.error
+        assert off.cast.fleet.where(off.uuid) == {"beta": "shutoff"}
+
+
+def test_off_it_stays_where_it_is_when_the_destination_is_full(off: Way) -> None:
+    job = off.submit()
+    off.beta.faults.fail_at("upload", NoSpace("No space left on device", host="beta"), times=None)
+    job = off.run(job)
+    assert (job.state, job.error["code"], job.error["guest_is_on"]) == (JobState.FAILED, "no_space", "alpha")
+    assert off.cast.fleet.where(off.uuid) == {"alpha": "shutoff"}
+    assert off.files(off.beta) == []
+
+
+def test_off_and_started_meanwhile_it_is_left_alone(off: Way) -> None:
+    job = off.submit()
+    off.beta.faults.fail_at("upload", HostUnreachable("cut off", host="beta"))
+    job = off.run(job)
+    off.alpha.set_state(off.uuid, "running", reason="booted")
+    job = off.run(job)
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "guest_taken")
+    assert off.cast.fleet.where(off.uuid) == {"alpha": "running"}

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.db.models.functions import Now
 
 from fleet.hypervisor.errors import HostUnreachable, NoSpace
 from fleet.jobs import commands, lease
+from fleet.jobs.progress import LeaseLost
 from fleet.models import AuditEvent, Job
 from fleet.states import JobState, Role
-from migrations_app.flows import settle
+from migrations_app.flows import clean_up, settle
+from migrations_app.flows.errand import Errand
 from migrations_app.flows.run import run
 from migrations_app.models import Migration
 from migrations_app.options import Options
@@ -150,6 +153,25 @@ def test_an_error_is_no_proof_of_failure(committed_cast: Cast, moving: Moving) -
     cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed_but_raise()
     thread.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
+
+
+def test_a_source_that_died_before_it_forgot_the_guest_is_made_to(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta)
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed_unconfirmed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert "definition.removed" in log(job)
+    assert cast.fleet.hosts["alpha"].glimpse(str(cast.web.uuid)) is None
+
+
+def test_a_definition_that_was_to_stay_at_the_source_stays(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta, options=Options(undefine_source=False))
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert cast.fleet.hosts["alpha"].glimpse(str(cast.web.uuid)) is not None
 
 
 def test_a_call_that_returns_is_no_proof_of_success(committed_cast: Cast, moving: Moving) -> None:
@@ -304,6 +326,20 @@ def test_a_worker_that_died_before_libvirt_was_called_is_replaced_by_a_fresh_sta
     assert "taken.over" in log(job)
 
 
+def test_a_worker_that_lost_its_job_removes_nothing(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.db, cast.beta)
+    move = cast.fleet.wait_for_migration(str(cast.db.uuid))
+    held = Job.objects.get(pk=job.pk)
+    errand = Errand(lease.Lease(job_id=job.pk, number=held.lease_number - 1, owner="a worker that slept"))
+    with pytest.raises(LeaseLost):
+        clean_up.after_staying(errand)
+    assert cast.fleet.hosts["beta"].volume("/srv/local/db.qcow2") is not None
+    move.succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+
+
 def test_a_second_message_for_a_held_job_does_nothing(committed_cast: Cast, moving: Moving) -> None:
     cast = committed_cast
     job, thread = moving(cast.web, cast.beta)
@@ -361,6 +397,24 @@ def test_a_bug_after_libvirt_was_called_leaves_the_guest_to_the_next_worker(
         broken.setattr("migrations_app.flows.arrival.receipt", lambda *_, **__: 1 / 0)
         run(job.pk)
     assert (reloaded(job).state, reloaded(job).error["code"]) == (JobState.UNKNOWN, "internal_error")
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
+    run(job.pk)
+    assert reloaded(job).state == JobState.SUCCEEDED
+
+
+def test_a_database_that_went_away_for_a_moment_is_no_news_about_the_guest(
+    committed_cast: Cast, messages: list[Any], rung: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise OperationalError("database is locked")
+
+    job = abandoned(committed_cast)
+    committed_cast.fleet.wait_for_migration(str(committed_cast.web.uuid)).succeed()
+    with monkeypatch.context() as broken:
+        broken.setattr("migrations_app.flows.arrival.receipt", locked)
+        run(job.pk)
+    assert reloaded(job).state == JobState.RUNNING
+    assert "internal_error" not in log(job)
     Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
     run(job.pk)
     assert reloaded(job).state == JobState.SUCCEEDED

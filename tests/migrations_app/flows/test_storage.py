@@ -10,7 +10,7 @@ import pytest
 
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
 from fleet.jobs import commands
-from fleet.models import Job
+from fleet.models import Job, JobCommand
 from fleet.refusals import Busy, Refused
 from fleet.states import JobState, Role
 from migrations_app.flows.run import run
@@ -34,7 +34,9 @@ class Shift:
 
     def submit(self, **options: Any) -> Job:
         wish = Options(**({"target_pool": "shared"} | options))
-        submitted = submit_storage(principal=principal(Role.OPERATOR), guest=self.cast.db, wish=Wish(options=wish))
+        submitted = submit_storage(
+            principal=principal(Role.OPERATOR), guest=self.cast.db, wish=Wish(mode="storage", options=wish)
+        )
         assert submitted.job is not None
         return submitted.job
 
@@ -74,6 +76,12 @@ def test_the_copy_becomes_the_disk_and_the_old_file_is_left(shift: Shift) -> Non
         ("verify", "done"),
         ("clean-up", "done"),
     ]
+
+
+def test_the_guests_row_names_the_new_file_at_once(shift: Shift) -> None:
+    shift.run(shift.submit())
+    shift.cast.db.refresh_from_db()
+    assert [disk["source"] for disk in shift.cast.db.disks] == [NEW]
 
 
 def test_the_old_file_goes_when_that_was_asked_for(shift: Shift) -> None:
@@ -184,3 +192,20 @@ def test_a_busy_guest_is_refused_with_its_job(shift: Shift) -> None:
     with pytest.raises(Busy) as busy:
         shift.submit()
     assert busy.value.job_id == str(job.pk)
+
+
+def test_another_bandwidth_reaches_the_copy_and_other_wishes_say_why_not(shift: Shift) -> None:
+    shift.alpha.copies_held = True
+    job = shift.submit()
+    thread = work(job)
+    wait_until(lambda: Job.objects.get(pk=job.pk).progress.get("steering"), 10, "its numbers are told")
+    JobCommand.objects.create(job=job, kind="bandwidth", arguments={"mib_s": 7})
+    JobCommand.objects.create(job=job, kind="post-copy")
+    wait_until(lambda: not job.commands.filter(handled_at=None).exists(), 10, "both are dealt with")
+    shift.alpha.finish_copy(shift.uuid, "vda")
+    thread.join(20)
+    assert shift.alpha.calls.count("set_block_bandwidth") == 1
+    outcomes = dict(job.commands.values_list("kind", "outcome"))
+    assert outcomes["bandwidth"] == "the copy may use 7 MiB/s now"
+    assert outcomes["post-copy"].startswith("not done: post-copy is for moves from host to host")
+    assert Job.objects.get(pk=job.pk).progress["steering"]["bandwidth_mib_s"] == 7

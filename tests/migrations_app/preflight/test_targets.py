@@ -154,6 +154,11 @@ def test_a_medium_that_only_the_source_sees_is_refused_ejected_or_brought(
     assert findings.storage == "none", "what Drover brings is no copy of libvirt's"
 
 
+def test_a_move_through_drover_brings_no_media() -> None:
+    findings = found(guest=guest(disks=(ISO,)), options={"media": "copy", "route": "relay"})
+    assert ("block", "medium_route") in codes(findings)
+
+
 def test_a_medium_of_the_same_size_that_is_there_already_is_used() -> None:
     findings = found(guest=guest(disks=(ISO,)), media_there=frozenset({ISO.source}))
     assert (findings.disks[0].action, codes(findings)) == (DiskAction.NOTHING, [("warn", "medium_there")])

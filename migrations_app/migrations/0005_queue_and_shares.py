@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('migrations_app', '0002_every_way_to_move'),
+        ('migrations_app', '0004_quarantine'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('fleet', '0003_moves_in_every_way'),
-        ('migrations_app', '0002_every_way_to_move'),
+        ('migrations_app', '0005_queue_and_shares'),
     ]
 
     operations = [

@@ -46,6 +46,6 @@ def remove(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("migrations_app", "0003_policies")]
+    dependencies = [("migrations_app", "0006_policies")]
 
     operations = [migrations.RunPython(add, remove)]

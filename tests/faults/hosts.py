@@ -1,0 +1,117 @@
+"""Hosts, their libvirtds and QEMUs, the links between them and their storage fail."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.faults.fault import Act, Fault, at_point, job_over, libvirt_gave_up, release, seconds, then, unknown, wake
+from tests.faults.scene import DESTINATION, SOURCE, Scene
+
+
+def _restart(host: str) -> Act:
+    return lambda scene: scene.lab.restart(host)
+
+
+def daemon(host: str, number: int = signal.SIGKILL) -> Act:
+    """A signal to a host's libvirtd."""
+    return lambda scene: scene.lab.kill(host, daemon=True, number=number)
+
+
+def daemon_killed(host: str, whose: str, *, broken: Act = unknown) -> Fault:
+    """kill -9, and started again when Drover has noticed."""
+    return Fault(f"the {whose}'s libvirtd is killed (-9)", daemon(host), broken, _restart(host))
+
+
+def daemon_ended(host: str, whose: str) -> Fault:
+    """SIGTERM as a package upgrade sends it, SIGKILL for one that does not end, and started again at once."""
+
+    def gone(scene: Scene) -> None:
+        deadline = time.monotonic() + 10
+        while scene.daemons(host) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        scene.lab.kill(host, daemon=True)
+
+    text = f"the {whose}'s libvirtd is restarted (SIGTERM, SIGKILL if it has not ended after 10 s)"
+    return Fault(text, daemon(host, signal.SIGTERM), gone, _restart(host))
+
+
+def daemon_hangs(host: str, whose: str) -> Fault:
+    """SIGSTOP until Drover has noticed, then SIGCONT."""
+    text = f"the {whose}'s libvirtd hangs (SIGSTOP)"
+    return Fault(text, daemon(host, signal.SIGSTOP), unknown, daemon(host, signal.SIGCONT))
+
+
+def qemu(host: str, whose: str) -> Fault:
+    """kill -9 of one QEMU."""
+    return Fault(f"the {whose}'s QEMU is killed (-9)", lambda s: s.lab.kill(host, qemu=s.guest))
+
+
+def power(host: str, whose: str) -> Fault:
+    """Everything on it dies at once; it comes back with its disks."""
+
+    def inject(scene: Scene) -> None:
+        scene.notes["lost_power"] = (host,)
+        scene.lab.kill(host, everything=True)
+
+    return Fault(f"the {whose} host loses its power and boots again", inject, unknown, _restart(host))
+
+
+KILL_SOURCE, KILL_DESTINATION = daemon_killed(SOURCE, "source"), daemon_killed(DESTINATION, "destination")
+END_SOURCE, END_DESTINATION = daemon_ended(SOURCE, "source"), daemon_ended(DESTINATION, "destination")
+HANG_SOURCE, HANG_DESTINATION = daemon_hangs(SOURCE, "source"), daemon_hangs(DESTINATION, "destination")
+QEMU_SOURCE, QEMU_DESTINATION = qemu(SOURCE, "source"), qemu(DESTINATION, "destination")
+POWER_SOURCE, POWER_DESTINATION = power(SOURCE, "source"), power(DESTINATION, "destination")
+
+
+def _heal(scene: Scene) -> None:
+    scene.lab.heal()
+
+
+def cut(words: str, one: str, other: str, broken: Act) -> Fault:
+    """The link drops everything until `broken`."""
+    return Fault(words, lambda scene: scene.lab.cut(one, other), broken, _heal)
+
+
+CUT_SHORT = cut("the link between the hosts is cut for 2 s", SOURCE, DESTINATION, seconds(2))
+CUT_LONG = cut("the link between the hosts is cut until libvirt gives up", SOURCE, DESTINATION, libvirt_gave_up)
+CUT_SOURCE = cut("Drover cannot reach the source", SOURCE, "manager", unknown)
+CUT_DESTINATION = cut("Drover cannot reach the destination for 10 s", DESTINATION, "manager", seconds(10))
+CUT_BOTH = Fault(
+    "Drover can reach neither host",
+    then(CUT_SOURCE.inject, CUT_DESTINATION.inject),
+    unknown,
+    _heal,
+)
+LOSS = Fault(
+    "a fifth of the packets between the hosts is lost for 6 s",
+    lambda scene: scene.lab.cut(SOURCE, DESTINATION, loss_percent=20),
+    seconds(6),
+    _heal,
+)
+
+
+FULL = Fault(
+    "the destination's pool is full",
+    lambda scene: scene.lab.fill(DESTINATION, leave_mib=1),
+    job_over,
+    lambda scene: scene.lab.unfill(DESTINATION),
+)
+
+
+def _no_pool(scene: Scene) -> None:
+    scene.lab.virsh(DESTINATION, "pool-destroy", "local")
+    scene.drover.release()
+
+
+NO_POOL = Fault(
+    "the destination's pool is gone",
+    _no_pool,
+    job_over,
+    lambda scene: scene.lab.virsh(DESTINATION, "pool-start", "local"),
+)
+
+KILL_DESTINATION_AT_POINT = at_point(KILL_DESTINATION)
+FULL_AT_POINT = at_point(FULL)
+CUT_AT_POINT = Fault(CUT_LONG.words, then(CUT_LONG.inject, release, wake), libvirt_gave_up, _heal)
+CUT_POST_COPY = cut("the link between the hosts is cut for 6 s", SOURCE, DESTINATION, seconds(6))
