@@ -90,14 +90,6 @@ def checked_address(text: str | None) -> str | None:
     return str(address)
 
 
-def checked_policy(name: str) -> str:
-    """The name, if there is a policy of that name, or none; raises Refused that lists them."""
-    if name and name not in (known := policy_names.names()):
-        text = f"There is no migration policy '{name}'."
-        raise Refused(text, code="unknown_policy", field="policy", remedy=f"There are: {', '.join(known) or 'none'}.")
-    return name
-
-
 def checked_tags(tags: Sequence[str]) -> list[str]:
     """Each tag once, trimmed, in the given order."""
     found = list(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))

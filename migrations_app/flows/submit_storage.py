@@ -142,7 +142,6 @@ def _store(
         pool_bytes=situations.pool_bytes(findings),
         # It is counted where it runs already.
         memory_mib=0,
-        pool_bytes=situations.pool_bytes(findings),
     )
     lifecycle.record(job.pk, code="submitted", message=f"{principal.name} asked to move {places}")
     audit.record(
