@@ -39,6 +39,7 @@ class Helm:
         self.errand, self.terms, self._give_up, self.began = errand, errand.terms, give_up, began
         self.passes = Passes()
         self._not_before = 0.0
+        self._allotted = order.bandwidth_mib_s if order else 0
         if order is None:
             self._take_over(errand.pen.job.progress.get("steering") or {})
             return
@@ -70,6 +71,14 @@ class Helm:
         self.tls = order.tls
         self.abilities = dataclasses.replace(self.abilities, post_copy=order.post_copy)
 
+    def allotted(self, mib_s: int) -> None:
+        """The move's part of the links is another one by now, and libvirt was told; pacing begins anew under it."""
+        if not mib_s or mib_s == self._allotted:
+            return
+        self._allotted = mib_s
+        since_ms = self.passes.last.elapsed_ms if self.passes.last else 0
+        self._set(bandwidth_mib_s=mib_s, allowed_mib_s=mib_s, link_bytes_s=0, speed_since_ms=since_ms, full_speed=False)
+
     # -- at every look ------------------------------------------------------------------------------------------------
 
     def look(self, sample: JobSample) -> None:
@@ -84,13 +93,6 @@ class Helm:
         self.reason = decision.reason
         if decision.action is not Action.WAIT:
             self._do(decision)
-
-    def allot(self, mib_s: int) -> None:
-        """Its part of the links has changed: that is what it may take now."""
-        if not self.standing.settled:
-            self._try(
-                lambda: self._bandwidth(mib_s) and self._set(allowed_mib_s=mib_s, link_bytes_s=0, full_speed=False)
-            )
 
     def document(self) -> dict[str, Any]:
         """What is in force, as `progress["steering"]`."""

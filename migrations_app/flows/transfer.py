@@ -205,7 +205,7 @@ class _Watch:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
-        self.share.apply(self.helm.allot)
+        self.share.apply(self.helm.allotted)
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:
