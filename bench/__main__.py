@@ -10,11 +10,12 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
-from bench import copying, emptying, forecasts, live, memory, migration, requests, watching
+from bench import copying, emptying, forecasts, live, memory, migration, policies, requests, watching
 from bench.numbers import Report
 
 BENCHES = {
     "migration": migration.run,
+    "policies": policies.run,
     "copying": copying.run,
     "live": live.run,
     "memory": memory.run,

@@ -17,9 +17,9 @@ from tests.with_lab.installation import until
 CARD_MBIT = 160
 PAYLOAD = 1448 / 1514
 #: MiB/s each guest writes, over so few MiB that a full link carries them within the pause that Drover allows by
-#: default, and half a link does not.
+#: default (300 ms with the hand-over's own part in it), and half a link does not.
 RATES = (4, 8, 12, 16)
-SET_MIB = 4
+SET_MIB = 2
 GUESTS = 12
 #: The numbers of moves at once that Nova, oVirt and vSphere (at 10 Gbit/s) use.
 CAPS = (1, 2, 8)

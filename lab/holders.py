@@ -28,7 +28,8 @@ exec sleep infinity >/dev/null 2>&1
 # Important: /run is a fresh tmpfs, as after a boot; /sys is mounted anew so that it shows the namespace's own links.
 # bindfs makes libvirt believe, rightly, that the shared folder is shared: it knows FUSE's glusterfs as a cluster file
 # system, while on a plain bind mount it refuses to migrate ("Migration without shared storage is unsafe").
-# Locks are forwarded, so that hosts of a site exclude each other from a disk as on NFS.
+# The locks of the hosts' virtlockd lie in a folder of their own, bound plainly: bindfs carries none from mount to mount,
+# not even when it is told to forward them (1.14.7: a second host got the lock).
 HOST_SCRIPT = """
 set -e
 mount -t tmpfs -o size=4k {mark} {mark_folder}
@@ -37,7 +38,8 @@ mkdir -p /run/sshd /run/lock /run/libvirt
 mount --bind {folder}/etc /etc
 {binds}
 mount -t tmpfs -o mode=755 srv /srv
-mkdir /srv/shared /srv/local
+mkdir /srv/shared /srv/local /srv/locks
+mount --bind {locks} /srv/locks
 mount -t tmpfs -o size={local_mib}m,mode=711 local /srv/local
 mount -t sysfs sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null || true
@@ -45,7 +47,7 @@ hostname {host}
 ip link set lo up
 echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null || true
 bindfs -o subtype=glusterfs,fsname=storage.{site}:/shared,attr_timeout=0,entry_timeout=0,negative_timeout=0 \
- --multithreaded --enable-lock-forwarding --forward-odirect=4096 {shared} /srv/shared
+ --multithreaded --forward-odirect=4096 {shared} /srv/shared
 echo ready
 exec env --ignore-signal=CHLD sleep infinity >/dev/null 2>&1
 """
@@ -73,6 +75,7 @@ def hold_host(places: Places, plan: LabPlan, host: HostPlan) -> None:
         host=host.name,
         site=host.site,
         shared=places.shared(host.site),
+        locks=places.locks(host.site),
     )
     more = ["--fork", "--mount-proc", "--propagation", "private"]
     start(["unshare", *HOST_NAMESPACES, *more, "sh", "-c", script, owner])

@@ -41,6 +41,14 @@ default_tls_x509_cert_dir = "/etc/pki/qemu"
 default_tls_x509_verify = 1
 """
 
+# Locks are named by paths, so that a guest's copy at an equal path of another host counts as the same disk: right here,
+# where no two guests have equal paths, and a guest that moves lets go at the source before it runs at the destination.
+LOCKD_CONF = """\
+auto_disk_leases = 1
+require_lease_for_disks = 1
+file_lockspace_dir = "/srv/locks"
+"""
+
 # libvirt looks for hooks only when it starts, so this one is always there and asks the folder what to wait for.
 # Important: it must print nothing, a hook's output would replace the incoming guest's XML.
 HOOK = """\
@@ -72,9 +80,7 @@ def furnish(places: Places, host: HostPlan, addresses: dict[str, str]) -> None:
     uuid = host_uuid(places.name, host.name)
     (etc / "libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF.format(port=TLS_PORT, uuid=uuid))
     (etc / "libvirt/qemu.conf").write_text(QEMU_CONF)
-    # Important: no lockspace folder. Locks lie on the disks themselves; one made of paths would take equal paths of
-    # local pools on two hosts for one disk, and refuse every move that copies.
-    (etc / "libvirt/qemu-lockd.conf").write_text("auto_disk_leases = 1\nrequire_lease_for_disks = 1\n")
+    (etc / "libvirt/qemu-lockd.conf").write_text(LOCKD_CONF)
     write_definitions(places, host, etc / "libvirt")
     write_hook(places, host.name, etc / "libvirt/hooks/qemu")
     pki.install(places, host.name, addresses[host.name], etc)

@@ -63,6 +63,10 @@ class Places:
         """What the hosts of a site see as /srv/shared."""
         return self.home / "sites" / site / "shared"
 
+    def locks(self, site: str) -> Path:
+        """Where the virtlockd of a site's hosts exclude each other, seen by them as /srv/locks."""
+        return self.home / "sites" / site / "locks"
+
     def serial(self, guest: str) -> Path:
         """The guest's console log: the same path on every host, so it goes on after a migration."""
         return self.home / "serial" / f"{guest}.log"

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lab import addresses, cuts, domain, guests, holders, host, image, network, packages, pki, processes, ssh
@@ -38,7 +39,7 @@ def raise_lab(plan: LabPlan) -> None:
     places = Places(plan.name)
     subnet = claim(places, plan)
     known = host_addresses(plan, subnet)
-    for folder in (places.mark, places.home / "serial", *(places.shared(site.slug) for site in plan.sites)):
+    for folder in (places.mark, places.home / "serial", *site_folders(places, plan)):
         folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max_workers=1) as beside:
         boot = beside.submit(image.ready)
@@ -51,6 +52,11 @@ def raise_lab(plan: LabPlan) -> None:
         start_hosts(places, plan, known)
         populate(places, plan, subnet, boot.result())
     write_state(places, {**(read_state(places) or {}), "complete": True})
+
+
+def site_folders(places: Places, plan: LabPlan) -> list[Path]:
+    """What the hosts of a site share: the pool, and where they lock each other out."""
+    return [folder(site.slug) for site in plan.sites for folder in (places.shared, places.locks)]
 
 
 def claim(places: Places, plan: LabPlan) -> str:

@@ -64,6 +64,14 @@ def change_guest(
     return guest
 
 
+def checked_policy(name: str) -> str:
+    """The name, if there is a policy of that name, or none; raises Refused that lists them."""
+    if name and name not in (known := policy_names.names()):
+        text = f"There is no migration policy '{name}'."
+        raise Refused(text, code="unknown_policy", field="policy", remedy=f"There are: {', '.join(known) or 'none'}.")
+    return name
+
+
 def checked_address(text: str | None) -> str | None:
     """An IP address that echoes can be sent to, or None for nothing; a name would be looked up by every worker anew."""
     if not text or not text.strip():
@@ -80,14 +88,6 @@ def checked_address(text: str | None) -> str | None:
             remedy="Write its IP address, such as 192.0.2.10.",
         )
     return str(address)
-
-
-def checked_policy(name: str) -> str:
-    """The name, if there is a policy of that name, or none; raises Refused that lists them."""
-    if name and name not in (known := policy_names.names()):
-        text = f"There is no migration policy '{name}'."
-        raise Refused(text, code="unknown_policy", field="policy", remedy=f"There are: {', '.join(known) or 'none'}.")
-    return name
 
 
 def checked_tags(tags: Sequence[str]) -> list[str]:

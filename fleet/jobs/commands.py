@@ -39,7 +39,7 @@ def request(*, principal: Principal, job: Job, kind: str, arguments: dict[str, A
     require(principal, kind, job)
     wanted = wishes.checked(kind, arguments)
     if job.kind == Job.Kind.MOVES:
-        _pass_on(principal, job, kind)
+        _pass_on(principal, job, kind, wanted)
         return None
     if kind == JobCommand.Kind.CANCEL and _cancelled_while_queued(principal, job):
         return None
@@ -62,7 +62,16 @@ def request(*, principal: Principal, job: Job, kind: str, arguments: dict[str, A
     return command
 
 
-def _pass_on(principal: Principal, parent: Job, kind: str) -> None:
+def _words(kind: str, wanted: dict[str, int]) -> str:
+    return {
+        "bandwidth": f"for {wanted.get('mib_s')} MiB/s" if wanted.get("mib_s") else "for full speed",
+        "downtime": f"for a pause of up to {wanted.get('ms')} ms",
+        "post-copy": "to switch this job to post-copy",
+        "pause": "to pause the guest until the rest is there",
+    }.get(kind, f"to {kind} this job")
+
+
+def _pass_on(principal: Principal, parent: Job, kind: str, wanted: dict[str, int]) -> None:
     """What is wished of a parent is wished of each child that has not ended; the parent ends by itself after them."""
     if parent.is_finished:
         raise NotNow(f"The job is already {parent.state}.", code="job_finished", remedy="Nothing is left to do.")
@@ -73,16 +82,7 @@ def _pass_on(principal: Principal, parent: Job, kind: str) -> None:
     for child in sorted(children, key=lambda child: child.state != JobState.QUEUED):
         # One that has just ended, or that cannot any more, keeps nobody from asking the others.
         with contextlib.suppress(NotNow):
-            request(principal=principal, job=child, kind=kind)
-
-
-def _words(kind: str, wanted: dict[str, int]) -> str:
-    return {
-        "bandwidth": f"for {wanted.get('mib_s')} MiB/s" if wanted.get("mib_s") else "for full speed",
-        "downtime": f"for a pause of up to {wanted.get('ms')} ms",
-        "post-copy": "to switch this job to post-copy",
-        "pause": "to pause the guest until the rest is there",
-    }.get(kind, f"to {kind} this job")
+            request(principal=principal, job=child, kind=kind, arguments=wanted)
 
 
 def _cancelled_while_queued(principal: Principal, job: Job) -> bool:

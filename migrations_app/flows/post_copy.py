@@ -18,7 +18,6 @@ from fleet.jobs.progress import LeaseLost
 from fleet.models import JobCommand, JobEvent
 from migrations_app.flows.errand import Errand
 from migrations_app.outcome import Outcome
-from migrations_app.terms import Encryption
 
 if TYPE_CHECKING:
     from migrations_app.flows.transfer import Course, _Watch
@@ -108,6 +107,6 @@ def resuming(errand: Errand) -> MigrationOrder:
         copy_disks=tuple(artefact["target"] for artefact in errand.migration.artefacts),
         post_copy=True,
         resume_post_copy=True,
-        tls=errand.terms.encryption is not Encryption.OFF,
+        tls=bool((errand.pen.job.progress.get("steering") or {}).get("tls")),
         undefine_source=errand.options.undefine_source,
     )

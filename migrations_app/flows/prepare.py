@@ -16,7 +16,7 @@ from fleet.states import GuestState
 from migrations_app import convergence, map_rules, modes, xml_difference
 from migrations_app.flows import folders, media, share, situations
 from migrations_app.flows.errand import Errand
-from migrations_app.models import Migration
+from migrations_app.models import Migration, QuarantinedDisk
 from migrations_app.preflight import Findings, Situation, survey
 from migrations_app.preflight.situation import DiskAction, DiskPlan
 from migrations_app.terms import Encryption
@@ -205,6 +205,7 @@ def make(errand: Errand, plan: DiskPlan, *, source: str | None = None, **volume:
         name = path.name if attempt == 0 else f"{stem}.{str(errand.migration.pk)[:8]}-{attempt}{path.suffix}"
         wanted = str(path.with_name(name))
         if errand.destination.volume(wanted) is not None:
+            _tell_of_quarantine(errand, wanted)
             continue
         _write_down(errand, plan, wanted, plan.disk.source if source is None else source)
         try:
@@ -219,6 +220,14 @@ def make(errand: Errand, plan: DiskPlan, *, source: str | None = None, **volume:
         code="volume_exists",
         remedy="Remove what is left of earlier migrations there.",
     )
+
+
+def _tell_of_quarantine(errand: Errand, path: str) -> None:
+    """A file that an earlier move left there is why the copy takes another name."""
+    if QuarantinedDisk.objects.kept().filter(host=errand.migration.destination, path=path).exists():
+        there = errand.migration.destination_name
+        text = f"{path} on {there} is in quarantine and is not overwritten: the copy takes another name"
+        errand.pen.say("quarantine.in_the_way", text)
 
 
 def _write_down(errand: Errand, plan: DiskPlan, path: str, source: str) -> None:

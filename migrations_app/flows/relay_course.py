@@ -86,7 +86,8 @@ class Course:
                 self.errand.pen.settle(command, "the guest is given back to its host")
                 raise Cancelled
             self.errand.pen.settle(command, "too late: the guest is being handed over")
-        limit, since = self.errand.terms.max_duration_s, self.notes.suspended_at_s
+        limit, started = self.errand.terms.max_duration_s, self.errand.pen.job.started_at
+        since = self.notes.suspended_at_s or (started.timestamp() if started else 0)
         if limit and since and self.notes.stage in BEFORE_HAND_OVER and time.time() - since > limit:
             raise Refused(f"Not done within {limit} s, so it was given up.", code="timeout")
 

@@ -39,6 +39,7 @@ class Helm:
         self.errand, self.terms, self._give_up, self.began = errand, errand.terms, give_up, began
         self.passes = Passes()
         self._not_before = 0.0
+        self._allotted = order.bandwidth_mib_s if order else 0
         if order is None:
             self._take_over(errand.pen.job.progress.get("steering") or {})
             return
@@ -48,13 +49,14 @@ class Helm:
             bandwidth_mib_s=order.bandwidth_mib_s,
             allowed_mib_s=order.bandwidth_mib_s,
         )
-        self.live, self.reason = order.live, ""
+        self.live, self.tls, self.reason = order.live, order.tls, ""
 
     def _take_over(self, stored: dict[str, Any]) -> None:
         """Where the worker before left it."""
         self.terms = dataclasses.replace(self.terms, max_pause_ms=stored.get("promised_ms", self.terms.max_pause_ms))
         self.abilities = Abilities(post_copy=bool(stored.get("post_copy")), throttle=bool(stored.get("throttle")))
         self.live, self.reason = bool(stored.get("live", True)), str(stored.get("reason", ""))
+        self.tls = bool(stored.get("tls"))
         self.standing = Standing(
             limit_ms=stored.get("limit_ms", convergence.first_limit_ms(self.terms, self.abilities)),
             bandwidth_mib_s=stored.get("bandwidth_mib_s", 0),
@@ -63,6 +65,19 @@ class Helm:
             full_speed=bool(stored.get("full_speed")),
             settled=str(stored.get("settled", "")),
         )
+
+    def began_weaker(self, order: MigrationOrder) -> None:
+        """libvirt refused the first order and took this one."""
+        self.tls = order.tls
+        self.abilities = dataclasses.replace(self.abilities, post_copy=order.post_copy)
+
+    def allotted(self, mib_s: int) -> None:
+        """The move's part of the links is another one by now, and libvirt was told; pacing begins anew under it."""
+        if not mib_s or mib_s == self._allotted:
+            return
+        self._allotted = mib_s
+        since_ms = self.passes.last.elapsed_ms if self.passes.last else 0
+        self._set(bandwidth_mib_s=mib_s, allowed_mib_s=mib_s, link_bytes_s=0, speed_since_ms=since_ms, full_speed=False)
 
     # -- at every look ------------------------------------------------------------------------------------------------
 
@@ -78,13 +93,6 @@ class Helm:
         self.reason = decision.reason
         if decision.action is not Action.WAIT:
             self._do(decision)
-
-    def allot(self, mib_s: int) -> None:
-        """Its part of the links has changed: that is what it may take now."""
-        if not self.standing.settled:
-            self._try(
-                lambda: self._bandwidth(mib_s) and self._set(allowed_mib_s=mib_s, link_bytes_s=0, full_speed=False)
-            )
 
     def document(self) -> dict[str, Any]:
         """What is in force, as `progress["steering"]`."""
@@ -105,6 +113,7 @@ class Helm:
             "post_copy": self.abilities.post_copy,
             "throttle": self.abilities.throttle,
             "live": self.live,
+            "tls": self.tls,
             "settled": self.standing.settled,
             "reason": self.reason,
             "can": can,

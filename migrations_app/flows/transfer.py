@@ -52,8 +52,8 @@ class Course:
     gave_up: str = ""
     why: str = ""
     last: JobSample | None = None
-    #: What libvirt refused at the start and was left out then; the watch puts it into the log.
-    doubts: list[str] = field(default_factory=list)
+    #: Orders that were tried after one libvirt refused, and what was left out; the watch puts it into the log.
+    doubts: list[tuple[MigrationOrder, str]] = field(default_factory=list)
     #: Around libvirt's call; None for a migration that another worker began.
     entered_at: datetime | None = None
     returned_at: datetime | None = None
@@ -135,7 +135,7 @@ def _migrate_when_idle(errand: Errand, order: MigrationOrder, course: Course) ->
             if second is None or errand.lease.lost.is_set():
                 raise
             order, words = second
-            course.doubts.append(words)
+            course.doubts.append((order, words))
 
 
 class _Watch:
@@ -197,13 +197,15 @@ class _Watch:
         if self.course.returned_at is not None:
             return  # while we asked; what people wait for now is the end
         while self.course.doubts:
-            errand.pen.say("start.weaker", self.course.doubts.pop(0), level=JobEvent.Level.WARNING)
+            order, words = self.course.doubts.pop(0)
+            self.helm.began_weaker(order)
+            errand.pen.say("start.weaker", words, level=JobEvent.Level.WARNING)
         progress = None
         if sample is not None and sample.operation in {"", "migration_out"}:
             progress = self._take(sample)
         for command in errand.pen.report(progress):
             self._obey(command)
-        self.share.apply(self.helm.allot)
+        self.share.apply(self.helm.allotted)
         self._give_up_if_hopeless()
 
     def _take(self, sample: JobSample) -> dict[str, object]:

@@ -22,6 +22,7 @@ GUESTS = (
     ("cache", "gamma", "local", 512),
     ("build", "gamma", "shared", 8192),
     ("monitoring-with-a-long-name", "alpha", "local", 768),
+    ("forum", "alpha", "local", 1536),
 )
 
 
@@ -93,24 +94,51 @@ def _maps(cast: Any, admin: Any) -> None:
 
 
 def _moves(cast: Any, admin: Any) -> list[threading.Thread]:
-    """One of each ending, one under way, one that waits for a worker."""
+    """One of each ending, one under way, one that waits for a worker, and two that were asked for together."""
     from fleet.hypervisor import fake_migration
     from fleet.hypervisor.errors import HypervisorError
 
     cast.fleet.hold_migrations()
     # Pictures take their time.
     fake_migration.FORGOTTEN_S = 3600.0
-    done = _move(cast, admin, "mail", "alpha", lambda move: move.succeed(downtime_ms=48))
     lost = HypervisorError("operation failed: migration failed", host="alpha")
-    failed = _move(cast, admin, "shop", "alpha", lambda move: move.fail(lost))
-    for thread in (done, failed):
-        thread.join(20)
+    ended = [
+        _move(cast, admin, "mail", "alpha", lambda move: move.succeed(downtime_ms=48)),
+        _move(cast, admin, "shop", "alpha", lambda move: move.fail(lost)),
+        _move(cast, admin, "monitoring-with-a-long-name", "gamma", _disks_too),
+    ]
+    for thread in ended:
+        thread.join(30)
     under_way = _move(cast, admin, "wiki", "beta", _half_way)
     _ask(cast, admin, "db", "gamma")
+    _together(cast, admin)
     return [under_way]
 
 
+def _together(cast: Any, admin: Any) -> None:
+    from fleet.models import Guest
+    from migrations_app.flows.bulk import Item, submit_together
+    from migrations_app.flows.wishes import Wish
+
+    guests = Guest.objects.select_related("host__site").filter(name__in=("cache", "build"))
+    submit_together(principal=admin, items=[Item(guest=one, wish=Wish(destination=cast.beta)) for one in guests])
+
+
+def _disks_too(move: Any) -> None:
+    move.copy_disks(done_bytes=1 << 30, total_bytes=1 << 30)
+    move.copy_memory(done_bytes=700 << 20, remaining_bytes=68 << 20)
+    move.succeed(downtime_ms=112)
+
+
 def _half_way(move: Any) -> None:
+    """In its third pass, and slowly on: a move in which no byte moves would be given up."""
+
+    def go_on() -> None:
+        while not stop.wait(2) and not move.finished and move.sample.memory_remaining_bytes > 1 << 20:
+            left = move.sample.memory_remaining_bytes - (1 << 20)
+            move.copy_memory(done_bytes=(1024 << 20) - left, remaining_bytes=left, iteration=3, dirty_pages_s=9000)
+
+    stop = threading.Event()
     for iteration in (1, 2, 3):
         move.copy_memory(
             done_bytes=(300 * iteration) << 20,
@@ -118,6 +146,7 @@ def _half_way(move: Any) -> None:
             iteration=iteration,
             dirty_pages_s=9000,
         )
+    threading.Thread(target=go_on, daemon=True).start()
 
 
 def _ask(cast: Any, admin: Any, guest: str, destination: str) -> Any:

@@ -32,7 +32,12 @@ def pages(page: Page, base: str) -> Iterator[tuple[str, str]]:
         yield ("guest", guest)
     if migrate := first(page, base + "/", ".does a[href$='/migrate/']"):
         yield ("migrate", migrate)
-    yield from (("maps", "/maps/"), ("map-add", "/maps/add/"))
+    if forum := first(page, base + "/guests/?q=forum", "td a.name"):
+        yield ("migrate-changed", f"{forum}migrate/?storage=auto&map=north+to+south")
+    yield from (("maps", "/maps/"), ("map-add", "/maps/add/"), ("quarantine", "/quarantine/"))
+    yield from (("policies", "/policies/"), ("policy-add", "/policies/add/"))
+    if together := first(page, base + "/jobs/?q=guests", "td a.name"):
+        yield ("job-together", together)
     if map_edit := first(page, base + "/maps/", "td a[href^='/maps/']"):
         yield ("map-edit", map_edit)
     for state in STATES:
@@ -54,6 +59,8 @@ def take(context: BrowserContext, base: str, targets: list[tuple[str, str]], out
     page.on("pageerror", lambda error: print(f"{look} {page.url}: {error}"))
     for name, path in targets:
         page.goto(base + path)
+        # What is folded away is looked at, too.
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
         page.wait_for_timeout(400)
         page.screenshot(path=out / f"{name}-{look}.png", full_page=True)
 

@@ -190,8 +190,15 @@ def test_what_is_at_another_site_does_not_exist(things, cast, caller, name, meth
 @pytest.mark.parametrize(("name", "method", "detail"), [one for one in ADDRESSES if one[2]])
 def test_an_admin_of_the_right_site_may(things, cast, caller, name, method, detail):
     answer = ask(caller("admin", site=cast.north), name, method, detail, things, "admin-north")
-    shown = {("site-link-detail", "get"), ("map-detail", "get")}
-    everywhere = name in {"audit-detail", "site-link-detail", "map-detail"} and (name, method) not in shown
+    shown = {(f"{kind}-detail", "get") for kind in ("site-link", "map", "migration-policy")}
+    of_no_site = {
+        "audit-detail",
+        "site-link-detail",
+        "map-detail",
+        "migration-policy-detail",
+        "migration-policy-default",
+    }
+    everywhere = name in of_no_site and (name, method) not in shown
     assert (answer.status_code == 403) == everywhere, answer.content
     assert answer.status_code not in {401, 404, 405, 500}
 

@@ -175,3 +175,30 @@ def test_other_peoples_tokens_are_not_there(db, as_):
     stranger = as_(Role.VIEWER)
     assert token.key not in text(stranger.get("/tokens/"))
     assert stranger.post(f"/tokens/{token.pk}/revoke/").status_code == 404
+
+
+def test_a_running_move_is_steered_from_its_page(cast, as_, messages, rung):
+    from fleet.jobs import lifecycle
+    from fleet.models import Job
+    from fleet.states import JobState
+
+    job = Job.objects.create(kind="migration", guest=cast.web, host=cast.beta, subject_name="web", title="Move web")
+    lifecycle.advance(job.pk, JobState.RUNNING, code="started", message="started")
+    steering = {
+        "can": ["bandwidth", "cancel"],
+        "why_not": {"pause": "the first pass is not done"},
+        "reason": "It runs.",
+    }
+    Job.objects.filter(pk=job.pk).update(progress={"steering": steering})
+    client = as_(Role.OPERATOR)
+    page = text(client.get(f"/jobs/{job.pk}/"))
+    assert "So." in page
+    assert 'data-action="pause" data-once hidden' in page
+    client.post(f"/jobs/{job.pk}/steer/bandwidth/", {"mib_s": "12"})
+    assert JobCommand.objects.get().arguments == {"mib_s": 12}
+    refused = client.post(f"/jobs/{job.pk}/steer/pause/", follow=True)
+    assert "the first pass is not done" in text(refused)
+    assert "mib_s must be a whole number" in text(
+        client.post(f"/jobs/{job.pk}/steer/bandwidth/", {"mib_s": "fast"}, follow=True)
+    )
+    assert client.post(f"/jobs/{job.pk}/steer/dance/").status_code == 404

@@ -185,7 +185,8 @@ def test_two_workers_never_look_after_one_disk(committed_cast: Cast, kept: Quara
 def test_a_guest_that_comes_back_takes_another_name_and_the_kept_file_is_untouched(
     committed_cast: Cast, kept: QuarantinedDisk
 ) -> None:
-    moved(committed_cast, to=committed_cast.alpha)
+    job = moved(committed_cast, to=committed_cast.alpha)
+    assert job.events.filter(code="quarantine.in_the_way").exists()
     assert there(committed_cast)
     assert committed_cast.db.disks[0]["source"] != PATH
     assert QuarantinedDisk.objects.kept().count() == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from fleet import tasks
+from fleet.hypervisor.facts import GuestEvent
 from fleet.jobs import commands
 from fleet.models import Guest, Host, Job, Site, SiteLink
 from fleet.states import JobState, Role
@@ -221,6 +223,46 @@ def test_the_second_move_over_a_known_card_gets_ready_at_a_trickle_and_takes_ove
     thread.join(20)
     assert Migration.objects.get(pk=second_job.pk).allotted_mib_s == 100
     second.succeed()
+    second_thread.join(20)
+
+
+def test_the_next_takes_over_as_soon_as_the_first_guest_goes_on_at_its_destination(
+    committed_cast: Cast, moving: Moving
+) -> None:
+    cast = committed_cast
+    (other,) = crowd(cast, 1)
+    limit(cast.alpha, migration_bandwidth_mbps=893)
+    first_job, thread = moving(cast.web, cast.beta)
+    first = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    _, second_thread = moving(other, cast.beta)
+    second = cast.fleet.wait_for_migration(str(other.uuid))
+    wait_until(lambda: ("bandwidth", 99) in first.commands, 5, "the first makes room")
+    in_post_copy = GuestEvent(kind="lifecycle", uuid=str(cast.web.uuid), detail="resumed", reason="postcopy")
+    cast.fleet.hosts["beta"].tell(in_post_copy)
+    assert Migration.objects.get(pk=first_job.pk).carried_at is None, "its memory still follows then"
+    cast.fleet.hosts["beta"].tell(replace(in_post_copy, reason="migrated"))
+    wait_until(lambda: ("bandwidth", 100) in second.commands, 5, "the second takes over")
+    assert running(first_job), "though its job has not ended"
+    first.succeed()
+    second.succeed()
+    thread.join(20)
+    second_thread.join(20)
+
+
+def test_what_an_operators_limit_leaves_goes_to_the_next(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    (other,) = crowd(cast, 1)
+    limit(cast.alpha, migration_bandwidth_mbps=893)
+    first_job, thread = moving(cast.web, cast.beta)
+    first = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    _, second_thread = moving(other, cast.beta)
+    second = cast.fleet.wait_for_migration(str(other.uuid))
+    by = principal(Role.OPERATOR)
+    commands.request(principal=by, job=reloaded(first_job), kind="bandwidth", arguments={"mib_s": 30})
+    wait_until(lambda: ("bandwidth", 70) in second.commands, 5, "the rest goes to the second")
+    first.succeed()
+    second.succeed()
+    thread.join(20)
     second_thread.join(20)
 
 

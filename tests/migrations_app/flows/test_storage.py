@@ -10,7 +10,7 @@ import pytest
 
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError
 from fleet.jobs import commands
-from fleet.models import Job
+from fleet.models import Job, JobCommand
 from fleet.refusals import Busy, Refused
 from fleet.states import JobState, Role
 from migrations_app.flows.run import run
@@ -199,9 +199,8 @@ def test_another_bandwidth_reaches_the_copy_and_other_wishes_say_why_not(shift: 
     job = shift.submit()
     thread = work(job)
     wait_until(lambda: Job.objects.get(pk=job.pk).progress.get("steering"), 10, "its numbers are told")
-    who, now = principal(Role.OPERATOR), Job.objects.get(pk=job.pk)
-    commands.request(principal=who, job=now, kind="bandwidth", arguments={"mib_s": 7})
-    commands.request(principal=who, job=now, kind="post-copy")
+    JobCommand.objects.create(job=job, kind="bandwidth", arguments={"mib_s": 7})
+    JobCommand.objects.create(job=job, kind="post-copy")
     wait_until(lambda: not job.commands.filter(handled_at=None).exists(), 10, "both are dealt with")
     shift.alpha.finish_copy(shift.uuid, "vda")
     thread.join(20)
