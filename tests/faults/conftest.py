@@ -119,10 +119,13 @@ def settle(lab: Lab, drover: Installation, postgres: Postgres | None) -> None:
     lab.heal_hosts()
     until(drover.answers, 30, "the web process answers")
     until(lambda: all(host["state"] == "up" for host in drover.get("hosts/")["results"]), 40, "all hosts are up")
-    for job in drover.unfinished():
+    left = drover.unfinished()
+    for job in left:
         drover.api("POST", f"jobs/{job['id']}/cancel/", {})
+    # Before they are waited for: a guest that stands between two hosts is settled by being taken away.
+    lab.reset(hard=bool(left))
+    for job in left:
         drover.finished(job, 60)
-    lab.reset()
     homes = {name: guest.host for name, guest in lab.guests.items()}
     until(lambda: all(drover.where(name) == home for name, home in homes.items()), 30, "every row says home")
     runs = [name for name, guest in lab.guests.items() if guest.runs]
