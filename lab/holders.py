@@ -28,7 +28,7 @@ exec sleep infinity >/dev/null 2>&1
 # Important: /run is a fresh tmpfs, as after a boot; /sys is mounted anew so that it shows the namespace's own links.
 # bindfs makes libvirt believe, rightly, that the shared folder is shared: it knows FUSE's glusterfs as a cluster file
 # system, while on a plain bind mount it refuses to migrate ("Migration without shared storage is unsafe").
-# The locks of the hosts' virtlockd lie in a folder of their own, bound plainly: bindfs carries none from mount to mount,
+# The locks of virtlockd lie in a folder of their own, bound plainly: bindfs carries none from mount to mount,
 # not even when it is told to forward them (1.14.7: a second host got the lock).
 HOST_SCRIPT = """
 set -e

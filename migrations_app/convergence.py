@@ -22,6 +22,8 @@ from migrations_app.terms import Terms
 FIRST_LIMIT_MS = 30
 #: Below this QEMU can hardly stop a guest at all.
 LEAST_LIMIT_MS = 10
+#: With this it stops practically none.
+PROBE_LIMIT_MS = 1
 #: Passes that did not shrink before anything is done about it.
 PATIENCE_PASSES = 2
 #: Further ones, with every limit at its end, before switching to post-copy, and before giving up.
@@ -105,6 +107,8 @@ class Standing:
     link_bytes_s: int = 0
     #: When the speed was last changed, by the migration's clock: averages lag behind.
     speed_since_ms: int = 0
+    #: The link was measured once more, in case what was taken for it was only a slow moment.
+    probed: bool = False
     #: Pacing was taken back because the copy did not converge with it.
     full_speed: bool = False
 
@@ -120,6 +124,8 @@ class Decision:
     limit_ms: int = 0
     #: With PACE: what the link carried.
     link_bytes_s: int = 0
+    #: With RAISE_BANDWIDTH: only for as long as it takes to measure the link anew.
+    probes: bool = False
 
 
 def budget_ms(terms: Terms, abilities: Abilities, *, link_bytes_s: float = 0) -> int:
@@ -278,13 +284,25 @@ def _raise_bandwidth(now: _Outlook) -> Decision | None:
         return None
     full = standing.allowed_mib_s
     queue_ms = _queue_ms(now.link_bytes_s) + now.abilities.hand_over_ms + LEAST_LIMIT_MS
-    if (full and full <= standing.bandwidth_mib_s) or queue_ms > (now.terms.max_pause_ms or math.inf):
+    if full and full <= standing.bandwidth_mib_s:
         return None
+    if queue_ms > (now.terms.max_pause_ms or math.inf):
+        return _probe(now, full)
     speed = f"{full} MiB/s" if full else "full speed"
     limit = min(standing.limit_ms, budget_ms(now.terms, now.abilities, link_bytes_s=now.link_bytes_s))
     text = f"At {standing.bandwidth_mib_s} MiB/s the passes do not shrink ({now.needed()} of pause): {speed} again"
     reason = f"{text}, with {limit} ms allowed because the queues fill with it."
     return Decision(action=Action.RAISE_BANDWIDTH, value=full, limit_ms=limit, reason=reason)
+
+
+def _probe(now: _Outlook, full: int) -> Decision | None:
+    """Full speed would break the promise on a link this slow; see once whether it is."""
+    if now.standing.probed or not now.standing.link_bytes_s:
+        return None
+    text = f"The passes do not shrink at {now.standing.bandwidth_mib_s} MiB/s: the link is measured once more"
+    # Not even the least limit: the queues that fill meanwhile would come on top of it.
+    reason = f"{text}, with {PROBE_LIMIT_MS} ms of pause allowed meanwhile."
+    return Decision(action=Action.RAISE_BANDWIDTH, value=full, limit_ms=PROBE_LIMIT_MS, probes=True, reason=reason)
 
 
 def _pause(now: _Outlook) -> Decision | None:

@@ -20,9 +20,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "fast": (*PYTEST, "-n", "2", "-m", WITHOUT_HOSTS),
     "postgres": (sys.executable, "-m", "tests.postgres", "--", *PYTEST, "-n", "2", "-m", WITHOUT_HOSTS, *RACING),
     "lab": (*PYTEST, "-m", "lab and not browser and not faults"),
-    "faults": (*PYTEST, "-m", "faults", "tests/faults"),
+    "faults": (*PYTEST, "-m", "faults and not long", "tests/faults"),
+    "faults-long": (*PYTEST, "-m", "faults and long", "tests/faults"),
     "browser": (*PYTEST, "-m", "browser"),
 }
+#: Run only when they are named.
+ON_REQUEST = {"faults-long"}
 
 
 @dataclass
@@ -82,7 +85,7 @@ def main(wanted: list[str]) -> int:
     broken = []
     with tempfile.TemporaryDirectory() as folder:
         for name, argv in GROUPS.items():
-            if not wanted or name in wanted:
+            if name in wanted or not (wanted or name in ON_REQUEST):
                 found = run(name, argv, Path(folder) / f"{name}.xml")
                 total.add(found)
                 broken += [name] if found.broken else []

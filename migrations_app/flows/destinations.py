@@ -7,8 +7,8 @@ from typing import Any
 
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast
-from migrations_app import modes, terms
-from migrations_app.flows import maps, situations
+from migrations_app import modes
+from migrations_app.flows import maps, policies, situations
 from migrations_app.flows.expectations import Expectations, past_moves
 from migrations_app.flows.situations import Promised
 from migrations_app.map_rules import MapRules
@@ -67,7 +67,7 @@ def destinations(
     options: Options | None = None,
     only: Host | None = None,
 ) -> list[Destination]:
-    """All other hosts (or that one), the best allowed one first; six queries however many hosts there are.
+    """All other hosts (or that one), the best allowed one first; eight queries however many hosts there are.
 
     Raises Refused when no host knows the guest.
     """
@@ -77,7 +77,7 @@ def destinations(
     rows = Host.objects.select_related("site").exclude(pk=source.pk)
     hosts = list(rows.filter(pk=only.pk) if only else rows)
     promised = situations.promised(host.id for host in hosts)
-    held = terms.resolve(options, terms.Terms())
+    held = policies.resolve(guest, source, options)
     expecting = Expectations(guest, source, held, situations.links_from(source), past_moves(guest))
     atlas = maps.atlas(source, options)
     found = [

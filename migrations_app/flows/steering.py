@@ -63,6 +63,7 @@ class Helm:
             allowed_mib_s=stored.get("allowed_mib_s", 0),
             link_bytes_s=stored.get("link_bytes_s", 0),
             full_speed=bool(stored.get("full_speed")),
+            probed=bool(stored.get("probed")),
             settled=str(stored.get("settled", "")),
         )
 
@@ -110,6 +111,7 @@ class Helm:
             "allowed_mib_s": self.standing.allowed_mib_s,
             "link_bytes_s": self.standing.link_bytes_s,
             "full_speed": self.standing.full_speed,
+            "probed": self.standing.probed,
             "post_copy": self.abilities.post_copy,
             "throttle": self.abilities.throttle,
             "live": self.live,
@@ -172,7 +174,8 @@ class Helm:
 
     def _full_speed(self, decision: Decision) -> bool:
         # The lower limit first: between the two calls the promise holds as well.
-        return self._limit(decision.limit_ms) and self._bandwidth(decision.value, full_speed=True)
+        done = self._limit(decision.limit_ms) and self._bandwidth(decision.value, full_speed=not decision.probes)
+        return done and (not decision.probes or self._set(link_bytes_s=0, probed=True))
 
     def _post_copy(self) -> bool:
         # What stands in the rows comes first: a worker that takes over must know that nothing may be aborted any more.

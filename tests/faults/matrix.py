@@ -192,3 +192,15 @@ ROWS = [
     *STORAGE_ONLY,
     *POSTGRES,
 ]
+
+
+def quick(rows: list[Row]) -> set[str]:
+    """The rows of every run: the first of each kind of fault, and the first of each stage of each way to move.
+
+    The others are variants of these, for `make test ARGS=faults-long`.
+    """
+    chosen: dict[tuple[object, ...], str] = {}
+    for row in rows:
+        chosen.setdefault((row.number,), row.name)
+        chosen.setdefault((row.wish.get("mode", "live"), row.point.stage), row.name)
+    return set(chosen.values())

@@ -34,7 +34,8 @@ over; the rows say what is so within 30 s after everything is back; the log tell
 db1's disk is on storage that both hosts share; db2's disk is copied. "True after" counts from the moment when
 everything is back. "No." is the number in the list of faults that the tests go through.
 
-Run it: `make test ARGS=faults`. One line: `.venv/bin/python -m pytest tests/faults -k 'memory and virsh'`.
+Run it: `make test ARGS="faults faults-long"`; `make test` runs one line of each kind.
+One line: `.venv/bin/python -m pytest tests/faults -k 'memory and virsh'`.
 """
 TABLE = "| No. | At this point | What was broken | How it ended | True after |\n| ---: | --- | --- | --- | ---: |\n"
 

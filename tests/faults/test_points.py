@@ -26,6 +26,14 @@ def test_every_stage_of_a_move_is_in_the_matrix() -> None:
     assert stages == {"queued", "prepare", "disks", "memory", "switch-over", "post-copy", "verify", "clean-up"}
 
 
+def test_every_run_has_each_kind_of_fault_and_each_stage_of_each_way() -> None:
+    chosen = [row for row in matrix.ROWS if row.name in matrix.quick(matrix.ROWS)]
+    assert {row.number for row in chosen} == {row.number for row in matrix.ROWS}
+    assert {row.point.stage for row in chosen} == {row.point.stage for row in matrix.ROWS}
+    assert {row.wish.get("mode") for row in chosen} == {row.wish.get("mode") for row in matrix.ROWS}
+    assert len(chosen) < len(matrix.ROWS) / 2
+
+
 def test_a_row_that_was_not_run_is_not_told_as_if_it_had_held() -> None:
     page = report.written(matrix.ROWS[:1], seen.Record({}))
     assert "not run" in page

@@ -44,6 +44,9 @@ class Simulation:
     memory_mib: float = 128.0
     set_mib: float = 48.0
     disk_mib: float = 0.0
+    #: The link carries only this much for the first seconds.
+    slow_mib_s: float = 0.0
+    slow_until_s: float = 0.0
     can_post_copy: bool = True
     hand_over_ms: float = 50.0
 
@@ -86,7 +89,8 @@ class Simulation:
     @property
     def speed(self) -> float:
         cap = self.standing.bandwidth_mib_s
-        return (min(self.link_mib_s, cap) if cap else self.link_mib_s) * MIB
+        link = self.slow_mib_s if self.clock_s < self.slow_until_s else self.link_mib_s
+        return (min(link, cap) if cap else link) * MIB
 
     @property
     def writes(self) -> float:
@@ -168,7 +172,8 @@ class Simulation:
             Action.PACE: {"bandwidth_mib_s": decision.value, "link_bytes_s": decision.link_bytes_s},
             Action.RAISE_BANDWIDTH: {
                 "bandwidth_mib_s": decision.value,
-                "full_speed": True,
+                "full_speed": not decision.probes,
+                **({"probed": True, "link_bytes_s": 0} if decision.probes else {}),
                 "limit_ms": decision.limit_ms,
             },
             Action.THROTTLE: {"throttle_percent": decision.value},

@@ -221,7 +221,7 @@ def test_destinations_tell_why(cast, operator):
 def test_destinations_cost_the_same_for_many_hosts(cast, operator, django_assert_max_num_queries):
     url = f"/api/v1/guests/{cast.web.pk}/destinations/"
     operator.get(url)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         operator.get(url)
 
 

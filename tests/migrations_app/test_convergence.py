@@ -105,6 +105,14 @@ def test_an_easy_guest_is_left_alone_on_a_fast_link() -> None:
     assert (ending.how, ending.decisions) == ("finished", ())
 
 
+def test_a_slow_moment_is_not_taken_for_the_link_for_ever() -> None:
+    slow = {"slow_mib_s": 4.0, "slow_until_s": 40.0}
+    ending = Simulation(terms=Terms(may_throttle=False), writes_mib_s=10, **slow).run()
+    assert ending.how == "finished", ending.decisions
+    assert ending.pause_ms <= 300
+    assert any(one.probes for one in ending.decisions)
+
+
 def test_more_is_never_decided_once_it_is_settled() -> None:
     standing = Standing(limit_ms=30, settled=convergence.IN_POST_COPY)
     decision = decide(Passes(), Terms(max_duration_s=1), Abilities(), standing, elapsed_s=1e6)

@@ -123,7 +123,7 @@ def test_every_need_is_a_verb():
 @pytest.fixture
 def things(cast, django_user_model):
     """One thing of every kind, at north; the primary key by the first word of the address."""
-    from migrations_app.models import Migration, MigrationPolicy, TargetMap
+    from migrations_app.models import ForecastError, Migration, MigrationPolicy, TargetMap
 
     job = Job.objects.create(kind="migration", guest=cast.web, host=cast.beta, subject_name="web", title="Move web")
     JobEvent.objects.create(job=job, seq=1, code="submitted", message="asked")
@@ -148,6 +148,7 @@ def things(cast, django_user_model):
         "guest": cast.web.pk,
         "job": job.pk,
         "migration": job.pk,
+        "forecast": ForecastError.objects.create(job=job, guest=cast.web, copied_disks=False, duration_ms=1).pk,
         "migration-policy": MigrationPolicy.objects.get(name="Gentle").pk,
         "audit": event.pk,
     }
