@@ -71,6 +71,11 @@ class Passes:
         )
 
     @property
+    def begun(self) -> bool:
+        """Whether bytes are on their way."""
+        return bool(self.last and (self.last.iteration or self.last.disk_total_bytes))
+
+    @property
     def copies_disks(self) -> bool:
         """Whether disks are still being mirrored for the first time."""
         sample = self.last

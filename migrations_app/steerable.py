@@ -10,14 +10,18 @@ ACTIONS = ("bandwidth", "downtime", "pause", "post-copy", "cancel")
 
 
 def actions(
-    standing: Standing, abilities: Abilities, *, live: bool, copies_disks: bool, in_first_pass: bool
+    standing: Standing, abilities: Abilities, *, live: bool, begun: bool, copies_disks: bool, in_first_pass: bool
 ) -> tuple[list[str], dict[str, str]]:
-    """Those that work now, and {action: why not} for the others."""
+    """Those that work now, and {action: why not} for the others; `begun`: bytes are on their way.
+
+    Before that QEMU knows nothing of the migration yet: it refuses to switch, and forgets limits at the start.
+    """
+    early = "" if begun else "the copy has not begun yet"
     why_not = {
-        "bandwidth": _settled(standing, but=convergence.PAUSED),
-        "downtime": _settled(standing) or ("the guest does not run while it moves" if not live else ""),
-        "pause": _settled(standing) or _pause(live, copies_disks, in_first_pass),
-        "post-copy": _settled(standing) or _post_copy(abilities, live, copies_disks),
+        "bandwidth": early or _settled(standing, but=convergence.PAUSED),
+        "downtime": early or _settled(standing) or ("the guest does not run while it moves" if not live else ""),
+        "pause": early or _settled(standing) or _pause(live, copies_disks, in_first_pass),
+        "post-copy": early or _settled(standing) or _post_copy(abilities, live, copies_disks),
         "cancel": _cancel(standing),
     }
     return [action for action in ACTIONS if not why_not[action]], {

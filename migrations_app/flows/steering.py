@@ -101,6 +101,7 @@ class Helm:
             self.standing,
             self.abilities,
             live=self.live,
+            begun=self.passes.begun,
             copies_disks=self.passes.copies_disks,
             in_first_pass=not self.passes.recent_bytes,
         )

@@ -109,6 +109,17 @@ def test_a_guest_paused_for_a_move_that_is_cancelled_runs_at_the_source(committe
     assert cast.fleet.where(str(cast.web.uuid)) == {"alpha": "running"}
 
 
+def test_before_the_first_byte_only_cancel_can_be_asked(committed_cast: Cast, moving: Moving) -> None:
+    job, thread = moving(committed_cast.web, committed_cast.beta)
+    move = committed_cast.fleet.wait_for_migration(str(committed_cast.web.uuid))
+    wait_until(lambda: reloaded(job).progress.get("steering"), 10, "it is looked at")
+    assert can(job) == ["cancel"]
+    with pytest.raises(NotNow, match="has not begun yet"):
+        wish(job, "post-copy")
+    move.succeed()
+    thread.join(20)
+
+
 def test_in_post_copy_there_is_no_way_back(committed_cast: Cast, moving: Moving) -> None:
     job, thread = moving(committed_cast.web, committed_cast.beta)
     move = copying(committed_cast, job)
