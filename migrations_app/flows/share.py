@@ -32,6 +32,9 @@ class Share:
 
     def __init__(self, errand: Errand, given: int | None = None) -> None:
         self.errand, self.given, self._steered = errand, given, given
+        #: Set when libvirt has told of the memory's first bytes. Important: a speed that is set before is taken without
+        #: a word, and then the migration begins with the one it was called with.
+        self.flows = threading.Event()
         self._lock = threading.Lock()
         self._let_go = threading.Event()
 
@@ -51,6 +54,8 @@ class Share:
 
     def hurry(self) -> None:
         """Tell libvirt if it is something else by now; a migration that just begins or ends is told later."""
+        if not self.flows.is_set():
+            return
         now = allotted(self.errand)
         with self._lock:
             if now in {0, self.given}:
