@@ -17,6 +17,7 @@ from lab.plan import TLS_PORT
 FLAGS = ("--live", "--p2p", "--persistent", "--undefinesource", "--abort-on-error", "--auto-converge")
 MAX_DOWNTIME_MS = 300
 MOVED_S = 180
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Move:
     downtime_ms: float
     downtime_net_ms: float
     libvirt_ms: float
+    #: What libvirt counted of the memory's bytes.
+    sent_bytes: float = float("nan")
     accepted_ms: float | None = None
     taken_ms: float | None = None
     call_entered_ms: float | None = None
@@ -86,6 +89,7 @@ def by_virsh(lab: Lab, guest: str, source: str, destination: str, *, inside: boo
         downtime_ms=_number(numbers, "Total downtime"),
         downtime_net_ms=_number(numbers, "Downtime w/o network"),
         libvirt_ms=_number(numbers, "Time elapsed"),
+        sent_bytes=_size_bytes(numbers, "Memory processed"),
     )
 
 
@@ -98,3 +102,8 @@ def _connection(lab: Lab, source: str, *, inside: bool) -> str:
 def _number(text: str, name: str) -> float:
     found = re.search(rf"^{name}:\s+([\d.]+)", text, re.MULTILINE)
     return float(found[1]) if found else float("nan")
+
+
+def _size_bytes(text: str, name: str) -> float:
+    found = re.search(rf"^{name}:\s+([\d.]+) (\w+)", text, re.MULTILINE)
+    return float(found[1]) * UNITS[found[2]] if found else float("nan")

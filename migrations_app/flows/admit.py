@@ -6,6 +6,7 @@ Every decision that counts is made by one process at a time, on what is committe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC
 from uuid import UUID
 
@@ -59,6 +60,13 @@ def tidy() -> dict[str, Waiting | None]:
         _tell(traffic, verdicts)
         _share_out(traffic)
     return verdicts
+
+
+def without(job_id: UUID) -> dict[UUID, int]:
+    """MiB/s that each other move that has begun may take once this one's bytes are across; only looks."""
+    traffic = bottlenecks.read()
+    moves = [replace(move, carried=move.carried or move.id == str(job_id)) for move in traffic.moves]
+    return {UUID(key): mib_s for key, mib_s in admission.allotments(moves, traffic.pipes).items()}
 
 
 def sweep() -> None:

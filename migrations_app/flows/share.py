@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from migrations_app.flows import admit
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 
+#: For so long a share that was taken over may be more than its row says.
+ROWS_FOLLOW_S = 5.0
 #: The shares of the moves that this process carries, by job: whoever lets go hurries the others here at once.
 _carried_here: dict[UUID, Share] = {}
 
@@ -32,7 +35,11 @@ class Share:
 
     def __init__(self, errand: Errand, given: int | None = None) -> None:
         self.errand, self.given, self._steered = errand, given, given
+        #: Set when libvirt has told of the memory's first bytes. Important: a speed that is set before is taken without
+        #: a word, and then the migration begins with the one it was called with.
+        self.flows = threading.Event()
         self._lock = threading.Lock()
+        self._ahead_until = 0.0
         self._let_go = threading.Event()
 
     @contextlib.contextmanager
@@ -51,15 +58,29 @@ class Share:
 
     def hurry(self) -> None:
         """Tell libvirt if it is something else by now; a migration that just begins or ends is told later."""
+        if not self.flows.is_set():
+            return
         now = allotted(self.errand)
         with self._lock:
-            if now in {0, self.given}:
-                return
-            try:
-                self.errand.source.set_bandwidth(self.errand.uuid, now)
-            except HypervisorError:
-                return
-            self.given = now
+            early = self.given is not None and now < self.given and time.monotonic() < self._ahead_until
+            if not early:
+                self._tell(now)
+
+    def take_over(self, mib_s: int) -> None:
+        """What another one here has just let go; before the rows say so, for writing them takes its time."""
+        with self._lock:
+            if self.flows.is_set() and self.given is not None and mib_s > self.given:
+                self._ahead_until = time.monotonic() + ROWS_FOLLOW_S
+                self._tell(mib_s)
+
+    def _tell(self, mib_s: int) -> None:
+        if mib_s in {0, self.given}:
+            return
+        try:
+            self.errand.source.set_bandwidth(self.errand.uuid, mib_s)
+        except HypervisorError:
+            return
+        self.given = mib_s
 
     def apply(self, steer: Callable[[int], None]) -> None:
         """`hurry`, for the thread that steers: `steer` learns of every change, whoever carried it out."""
@@ -95,10 +116,11 @@ class Share:
             return
         self._let_go.set()
         try:
+            for job, mib_s in admit.without(self.errand.migration.pk).items():
+                if (share := _carried_here.get(job)) is not None:
+                    share.take_over(mib_s)
             rows = Migration.objects.filter(pk=self.errand.migration.pk, carried_at__isnull=True)
             if rows.update(carried_at=Now()):
                 admit.tidy()
-                for share in list(_carried_here.values()):
-                    share.hurry()
         finally:
             connection.close()

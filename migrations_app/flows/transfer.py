@@ -210,6 +210,8 @@ class _Watch:
 
     def _take(self, sample: JobSample) -> dict[str, object]:
         self.course.last = sample
+        if sample.memory_total_bytes:
+            self.share.flows.set()
         if (mark := measures.fingerprint(sample)) != self.fingerprint:
             self.fingerprint, self.moved = mark, time.monotonic()
         stage = measures.stage_of(sample, copies_disks=self.copies_disks)

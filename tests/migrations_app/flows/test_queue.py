@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from fleet import tasks
 from fleet.hypervisor.facts import GuestEvent
+from fleet.hypervisor.fake_migration import FakeMigration
 from fleet.jobs import commands
 from fleet.models import Guest, Host, Job, Site, SiteLink
 from fleet.states import JobState, Role
@@ -49,6 +50,12 @@ def asked(guest: Guest, destination: Host, **wish: Any) -> Job:
 
 def reloaded(job: Job) -> Job:
     return Job.objects.get(pk=job.pk)
+
+
+def flowing(move: FakeMigration) -> FakeMigration:
+    """Its first bytes are on their way: only then does libvirt heed a new speed."""
+    move.copy_memory(done_bytes=1 << 20, remaining_bytes=127 << 20)
+    return move
 
 
 def running(job: Job) -> bool:
@@ -212,10 +219,10 @@ def test_the_second_move_over_a_known_card_gets_ready_at_a_trickle_and_takes_ove
     (other,) = crowd(cast, 1)
     limit(cast.alpha, migration_bandwidth_mbps=893)  # 100.07 MiB/s of payload
     _, thread = moving(cast.web, cast.beta)
-    first = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    first = flowing(cast.fleet.wait_for_migration(str(cast.web.uuid)))
     assert first.order.bandwidth_mib_s == 100
     second_job, second_thread = moving(other, cast.beta)
-    second = cast.fleet.wait_for_migration(str(other.uuid))
+    second = flowing(cast.fleet.wait_for_migration(str(other.uuid)))
     assert second.order.bandwidth_mib_s == 1
     wait_until(lambda: ("bandwidth", 99) in first.commands, 5, "the first makes room")
     first.succeed()
@@ -233,9 +240,9 @@ def test_the_next_takes_over_as_soon_as_the_first_guest_goes_on_at_its_destinati
     (other,) = crowd(cast, 1)
     limit(cast.alpha, migration_bandwidth_mbps=893)
     first_job, thread = moving(cast.web, cast.beta)
-    first = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    first = flowing(cast.fleet.wait_for_migration(str(cast.web.uuid)))
     _, second_thread = moving(other, cast.beta)
-    second = cast.fleet.wait_for_migration(str(other.uuid))
+    second = flowing(cast.fleet.wait_for_migration(str(other.uuid)))
     wait_until(lambda: ("bandwidth", 99) in first.commands, 5, "the first makes room")
     in_post_copy = GuestEvent(kind="lifecycle", uuid=str(cast.web.uuid), detail="resumed", reason="postcopy")
     cast.fleet.hosts["beta"].tell(in_post_copy)
@@ -249,14 +256,35 @@ def test_the_next_takes_over_as_soon_as_the_first_guest_goes_on_at_its_destinati
     second_thread.join(20)
 
 
+def test_a_move_that_sends_nothing_yet_is_raised_when_it_does(committed_cast: Cast, moving: Moving) -> None:
+    """Before, libvirt takes the new speed without a word and then begins with the one it was called with."""
+    cast = committed_cast
+    (other,) = crowd(cast, 1)
+    limit(cast.alpha, migration_bandwidth_mbps=893)
+    _, thread = moving(cast.web, cast.beta)
+    first = flowing(cast.fleet.wait_for_migration(str(cast.web.uuid)))
+    second_job, second_thread = moving(other, cast.beta)
+    second = cast.fleet.wait_for_migration(str(other.uuid))
+    first.succeed()
+    thread.join(20)
+    wait_until(lambda: Migration.objects.get(pk=second_job.pk).allotted_mib_s == 100, 5, "the link is its own")
+    seq = reloaded(second_job).seq
+    wait_until(lambda: reloaded(second_job).seq > seq + 2, 5, "its worker has looked again and again")
+    assert second.commands == []
+    flowing(second)
+    wait_until(lambda: ("bandwidth", 100) in second.commands, 5, "it is raised")
+    second.succeed()
+    second_thread.join(20)
+
+
 def test_what_an_operators_limit_leaves_goes_to_the_next(committed_cast: Cast, moving: Moving) -> None:
     cast = committed_cast
     (other,) = crowd(cast, 1)
     limit(cast.alpha, migration_bandwidth_mbps=893)
     first_job, thread = moving(cast.web, cast.beta)
-    first = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    first = flowing(cast.fleet.wait_for_migration(str(cast.web.uuid)))
     _, second_thread = moving(other, cast.beta)
-    second = cast.fleet.wait_for_migration(str(other.uuid))
+    second = flowing(cast.fleet.wait_for_migration(str(other.uuid)))
     by = principal(Role.OPERATOR)
     commands.request(principal=by, job=reloaded(first_job), kind="bandwidth", arguments={"mib_s": 30})
     wait_until(lambda: ("bandwidth", 70) in second.commands, 5, "the rest goes to the second")
