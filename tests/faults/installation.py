@@ -25,6 +25,8 @@ class Installation(Plain):
 
     def __init__(self, lab: Lab, *, port: int, database_url: str = "") -> None:
         super().__init__(lab, port=port)
+        #: How long each worker's log was when it was started last.
+        self.said_before: dict[str, int] = {}
         #: A host that hangs is given up sooner than by default, so that a row is done sooner.
         self.environment["DROVER_CALL_DEADLINE_S"] = "4"
         if database_url:
@@ -32,6 +34,8 @@ class Installation(Plain):
 
     def start_worker(self, name: str, *, clock: str = "") -> None:
         """Another worker; `clock` ("+10m") is how far its own clock is wrong."""
+        log = self.home / f"{name}.log"
+        self.said_before[name] = len(self.log(name)) if log.exists() else 0
         usual = self.environment
         if clock:
             wrong = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
@@ -82,9 +86,9 @@ class Installation(Plain):
         """It goes on as if nothing had been."""
         self.programs[name].send_signal(signal.SIGCONT)
 
-    def ready(self, name: str, mark: str = "ready") -> None:
-        """Wait until a worker takes tasks."""
-        until(lambda: f"{name}@lab {mark}" in self.log(name), 30, f"{name} is {mark}")
+    def ready(self, name: str) -> None:
+        """Wait until a worker that was started last takes tasks."""
+        until(lambda: f"{name}@lab ready" in self.log(name)[self.said_before[name] :], 60, f"{name} is ready")
 
     # -- points of a worker -----------------------------------------------------------------------------------------
 
