@@ -184,7 +184,7 @@ def test_a_guest_is_tagged_and_pinned(cast, operator):
     assert (answer.status_code, answer.json()["tags"], answer.json()["pinned"]) == (200, ["prod"], True)
     assert operator.patch(url, {"pinned": False}, headers={"If-Match": tag}).status_code == 412
     assert operator.patch(url, {"memory_mib": 1}).status_code == 400
-    assert recorded("guest.change").after == {"tags": ["prod"], "pinned": True}
+    assert recorded("guest.change").after == {"tags": ["prod"], "pinned": True, "policy": ""}
 
 
 def test_an_operator_says_where_a_guest_answers(cast, operator):

@@ -70,6 +70,12 @@ NEEDS = {
     ("migration-list", "get"): SIGNED_IN,
     ("migration-list", "post"): "migration.submit",
     ("migration-detail", "get"): SIGNED_IN,
+    ("migration-receipt", "get"): SIGNED_IN,
+    ("receipts-key", "get"): SIGNED_IN,
+    ("quarantine-list", "get"): SIGNED_IN,
+    ("quarantine-detail", "get"): SIGNED_IN,
+    ("quarantine-detail", "delete"): "quarantine.delete",
+    ("quarantine-restore", "post"): "quarantine.restore",
     ("audit-list", "get"): "audit.view",
     ("audit-detail", "get"): "audit.view",
     # One's own; the matrix below asks for one's own token.
@@ -123,7 +129,7 @@ def test_every_need_is_a_verb():
 @pytest.fixture
 def things(cast, django_user_model):
     """One thing of every kind, at north; the primary key by the first word of the address."""
-    from migrations_app.models import ForecastError, Migration, MigrationPolicy, TargetMap
+    from migrations_app.models import ForecastError, Migration, MigrationPolicy, QuarantinedDisk, TargetMap
 
     job = Job.objects.create(kind="migration", guest=cast.web, host=cast.beta, subject_name="web", title="Move web")
     JobEvent.objects.create(job=job, seq=1, code="submitted", message="asked")
@@ -138,6 +144,18 @@ def things(cast, django_user_model):
         mode="live",
         storage="none",
         memory_mib=64,
+        receipt={"guest": "web"},
+        receipt_signature="signed",
+        receipt_key="key",
+    )
+    kept = QuarantinedDisk.objects.create(
+        host=cast.alpha,
+        host_name="alpha",
+        pool="local",
+        path="/srv/local/web.qcow2",
+        guest_uuid=cast.web.uuid,
+        guest_name="web",
+        since=timezone.now(),
     )
     event = audit.record(principal=Principal.system(), verb="host.add", subject=cast.alpha, outcome="done")
     return {
@@ -150,6 +168,7 @@ def things(cast, django_user_model):
         "migration": job.pk,
         "forecast": ForecastError.objects.create(job=job, guest=cast.web, copied_disks=False, duration_ms=1).pk,
         "migration-policy": MigrationPolicy.objects.get(name="Gentle").pk,
+        "quarantine": kept.pk,
         "audit": event.pk,
     }
 

@@ -192,7 +192,7 @@ def test_a_running_move_is_steered_from_its_page(cast, as_, messages, rung):
     Job.objects.filter(pk=job.pk).update(progress={"steering": steering})
     client = as_(Role.OPERATOR)
     page = text(client.get(f"/jobs/{job.pk}/"))
-    assert "So." in page
+    assert "It runs." in page
     assert 'data-action="pause" data-once hidden' in page
     client.post(f"/jobs/{job.pk}/steer/bandwidth/", {"mib_s": "12"})
     assert JobCommand.objects.get().arguments == {"mib_s": 12}

@@ -98,3 +98,16 @@ def test_a_reckoning_that_breaks_fails_no_job(
     thread.join(20)
     assert Job.objects.get(pk=job.pk).state == JobState.SUCCEEDED
     assert "could not be held against what happened" in caplog.text
+
+
+def test_a_link_that_carries_next_to_nothing_breaks_no_job(committed_cast: Cast, moving: Moving) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta)
+    move = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    for done in range(3):
+        move.copy_memory(done_bytes=done, remaining_bytes=256 * MIB, memory_rate_bytes_s=0)
+        wait_until(lambda: progress(job).get("outlook"), 10, "it is told")
+    move.succeed()
+    thread.join(20)
+    job.refresh_from_db()
+    assert job.state == JobState.SUCCEEDED, job.error
