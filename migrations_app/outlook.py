@@ -21,6 +21,10 @@ FILLED = 0.9
 LONGEST_OFFERED_PAUSE_MS = 30_000
 
 
+#: No end further away than a month is told; over a dead link it would lie past the calendar.
+FAR_S = 30 * 86_400.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
     """What may be used to get the guest across, and what is known of the way."""
@@ -151,7 +155,7 @@ def _ends(
     copying_s: float, left_bytes: float, means: Means, link: precopy.Link, since_start_s: float, *, code: str
 ) -> Outlook:
     pause_s = precopy.pause_s(left_bytes, link, means.hand_over_ms / 1000)
-    eta_s = copying_s + left_bytes / link.unlimited_bytes_s + means.tail_s
+    eta_s = min(copying_s + left_bytes / link.unlimited_bytes_s + means.tail_s, FAR_S)
     return Outlook(
         text_code=code,
         converges=True,
