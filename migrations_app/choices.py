@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from migrations_app import modes
+from fleet.models import Guest
+from migrations_app import modes, promises
+from migrations_app.flows import policies as policy_flows
 from migrations_app.flows.destinations import Destination
 from migrations_app.preflight.media import DRIVES
 from migrations_app.preflight.situation import DiskAction, DiskPlan
@@ -109,4 +111,19 @@ def what_happens(pick: Destination | None, chosen: Mapping[str, Any]) -> dict[st
         "incremental": pick.findings.incremental,
         "starts": pick.mode == modes.COLD and bool(pick.findings.copies),
         "keeps": chosen.get("keep_source", True),
+    }
+
+
+def policies(guest: Guest, wished: str) -> dict[str, Any]:
+    """The policies to choose from, the one that holds now with its reason, and what it promises."""
+    if guest.host is None:
+        return {}
+    found, own = policy_flows.offered(guest, guest.host)
+    now = next((one for one in found if one.policy == wished), own.terms)
+    return {
+        "names": [one.policy for one in found],
+        "own": own.terms.policy,
+        "because": own.because,
+        "wished": wished,
+        "promise": promises.sentence(now),
     }

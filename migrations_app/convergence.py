@@ -61,6 +61,10 @@ PAUSED = "the guest is paused until the rest is there"
 _MIB = 1 << 20
 
 
+#: From here on a pause is told in seconds.
+_LONG_MS = 10_000
+
+
 class Action(StrEnum):
     """What may be done."""
 
@@ -213,7 +217,9 @@ class _Outlook:
     def needed(self) -> str:
         """The pause it would need now."""
         needed = self.passes.needed_ms
-        return f"{needed:.0f} ms" if math.isfinite(needed) else "an unknown time"
+        if not math.isfinite(needed):
+            return "an unknown time"
+        return f"{needed:.0f} ms" if needed < _LONG_MS else f"{needed / 1000:.0f} s"
 
 
 def _end_in_time(now: _Outlook) -> Decision | None:

@@ -39,6 +39,7 @@ class OptionsForm(forms.Form):
         required=False, choices=ROUTES, widget=forms.RadioSelect, label="How the data travels", initial=""
     )
     map = forms.CharField(required=False, max_length=60)
+    policy = forms.CharField(required=False, max_length=60)
     tls = forms.BooleanField(required=False, label="Encrypt the guest's data on its way")
     remove_source = forms.BooleanField(
         required=False, label="Remove copied disks from the source once the guest runs at the destination"

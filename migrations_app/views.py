@@ -86,6 +86,7 @@ def _show(
         "refusal": refusal or why_none,
         "job_url": reverse("job", args=[refusal.job_id]) if isinstance(refusal, Busy) and refusal.job_id else "",
         "maps": map_changes.visible(person(request)),
+        "policies": choices.policies(guest, form.document().get("policy", "")),
         "difference": difference,
         "changed_lines": xml_difference.count(difference),
         "current": next(iter(guest.unfinished_jobs), None),

@@ -45,6 +45,13 @@ def chosen(guest: Guest, source: Host, options: Options) -> Choice:
     return policy_choice.choose(candidates(), asked=options.policy, own=guest.policy, tags=guest.tags, site=site)
 
 
+def offered(guest: Guest, source: Host) -> tuple[list[Terms], Choice]:
+    """Every policy by name, and the one that holds for this guest unless the move names another."""
+    known, site = candidates(), source.site.slug if source.site else ""
+    found = sorted((one.terms for one in known), key=lambda one: one.policy)
+    return found, policy_choice.choose(known, own=guest.policy, tags=guest.tags, site=site)
+
+
 def resolve(guest: Guest, source: Host, options: Options) -> Terms:
     """The terms of one move: the policy's, with each option that says something over it."""
     return terms.resolve(options, chosen(guest, source, options).terms)

@@ -200,3 +200,12 @@ def test_a_medium_that_stays_behind_brings_up_its_choice(cast, rung):
     assert "arrives empty" in ejected
     client.post(mine, wish(cast, media="eject"))
     assert Migration.objects.get().options["media"] == "eject"
+
+
+def test_the_policy_that_holds_is_named_and_another_can_be_chosen(cast, page, messages, rung):
+    client = browser(Role.OPERATOR)
+    html = text(client.get(page))
+    assert "automatic: Balanced (the default)" in html
+    assert "At most 300 ms of pause" in html
+    client.post(page, wish(cast, policy="Gentle"))
+    assert Migration.objects.get().terms["policy"] == "Gentle"
