@@ -282,5 +282,6 @@ def test_a_running_guest_is_measured_and_one_with_a_job_is_not(
     sightings.store_guests(host_id=alpha.pk, glimpses=host.glimpses(), details={})
     Job.objects.create(kind="migration", guest=Guest.objects.get(name="db"), subject_name="db", title="Move db")
     start()
-    until(lambda: Guest.objects.filter(name="web", dirty_bytes_s=20 << 20, dirty_set_bytes=160 << 20).exists())
+    measured = {"dirty_bytes_s": 20 << 20, "dirty_set_bytes": 160 << 20}
+    until(lambda: Guest.objects.filter(name="web", **measured).exists(), within_s=60)
     assert Guest.objects.get(name="db").dirty_bytes_s is None

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from fleet import tasks
@@ -124,9 +125,12 @@ def test_no_limit_is_ever_passed_while_many_workers_run_many_moves(
     over = threading.Event()
 
     def count() -> None:
-        while not over.is_set():
-            rows = Job.objects.filter(state=JobState.RUNNING).values_list("host__name", flat=True)
-            seen.append(list(rows).count("beta"))
+        try:
+            while not over.is_set():
+                rows = Job.objects.filter(state=JobState.RUNNING).values_list("host__name", flat=True)
+                seen.append(list(rows).count("beta"))
+        finally:
+            connection.close()
 
     watcher = threading.Thread(target=count, daemon=True)
     watcher.start()

@@ -15,12 +15,12 @@ from fleet.models import Job, JobCommand
 from fleet.refusals import NotNow
 from fleet.states import JobState, Role
 from migrations_app.flows import post_copy, settle
-from migrations_app.flows.run import run
 from migrations_app.options import Options
 from migrations_app.second_tries import weaker
 from migrations_app.terms import Encryption
 from tests.cast import Cast, principal
 from tests.conftest import wait_until
+from tests.migrations_app.flows.conftest import work
 
 Moving = Callable[..., tuple[Job, threading.Thread]]
 MIB = 1 << 20
@@ -170,8 +170,7 @@ def test_another_worker_mends_what_the_dead_one_left_in_post_copy(
     assert reloaded(job).state == JobState.UNKNOWN
     cast.fleet.hosts["beta"].faults.clear()
     Job.objects.filter(pk=job.pk).update(lease_expires_at=lease.from_now(-1))
-    other = threading.Thread(target=run, args=(job.pk,), daemon=True)
-    other.start()
+    other = work(job)
     cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
     other.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
