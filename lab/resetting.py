@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from lab import guests, image, processes, raising, storage
+from lab import domain, guests, image, processes, raising, storage
 from lab.places import read_state
 from lab.plan import GuestPlan
 
@@ -19,7 +19,7 @@ def reset(lab: Lab, hard: bool) -> None:
     lab.change_links({})
     for name in lab.hosts:
         lab.unfill(name)
-    keep = set() if hard else untouched(lab)
+    keep = set() if hard else at_home(lab, untouched(lab))
     raising.each(lambda name: clear(lab, name, keep), lab.hosts)
     remake(lab, [guest for guest in lab.plan.guests if guest.name not in keep])
 
@@ -30,6 +30,15 @@ def untouched(lab: Lab) -> set[str]:
     running = guests.copies(lab.processes())
     now = {name: [[p.owner, p.pid, p.started] for p in found] for name, found in running.items()}
     return {name for name in now.keys() & lab.guests.keys() if len(now[name]) == 1 and now[name] == started.get(name)}
+
+
+def at_home(lab: Lab, names: set[str]) -> set[str]:
+    """Those whose disk is the one they began with: any other file is about to be removed."""
+
+    def has_its_disk(guest: GuestPlan) -> bool:
+        return guests.disk_of(lab.name, guest.host, guest.name) == domain.disk_path(guest)
+
+    return {name for name in names if has_its_disk(lab.guests[name])}
 
 
 def clear(lab: Lab, name: str, keep: set[str]) -> None:

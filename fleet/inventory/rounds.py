@@ -93,9 +93,12 @@ class Rounds:
         """Ask all of these hosts again whether they run this guest, and sound the alarm if two do."""
 
         def ask() -> None:
-            running = [name for name, address in hosts.items() if _runs(address, guest_uuid)]
+            running = tuple(hosts)
+            # Twice: a guest that switches over between two questions seems to run on both.
+            for _ in range(2):
+                running = tuple(name for name in running if _runs(hosts[name], guest_uuid))
             if len(running) > 1:
-                self._ledger.runs_twice(guest_id, tuple(running))
+                self._ledger.runs_twice(guest_id, running)
 
         self.slow.arm((guest_id, "confirm"), ask)
 

@@ -95,6 +95,11 @@ class Errand:
 
     def ask(self) -> Answers:
         """Ask both hosts for the guest; a host that does not answer is silent, not absent."""
+        answers = self._ask()
+        # A guest that switches over between the two questions seems to run on both: only twice in a row is twice.
+        return self._ask() if answers.outcome is Outcome.DOUBLE else answers
+
+    def _ask(self) -> Answers:
         here, why_here = _look(self.source, self.uuid)
         there, why_there = _look(self.destination, self.uuid)
         return Answers(source=here, destination=there, silence=why_here or why_there, cold=self.cold)

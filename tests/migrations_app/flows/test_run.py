@@ -15,11 +15,12 @@ from fleet.jobs import commands, lease
 from fleet.jobs.progress import LeaseLost
 from fleet.models import AuditEvent, Job
 from fleet.states import JobState, Role
-from migrations_app.flows import clean_up, settle
+from migrations_app.flows import clean_up, errand, settle
 from migrations_app.flows.errand import Errand
 from migrations_app.flows.run import run
 from migrations_app.models import Migration
 from migrations_app.options import Options
+from migrations_app.outcome import Side
 from tests.cast import Cast, principal
 from tests.conftest import wait_until
 from tests.migrations_app.flows.conftest import work
@@ -433,3 +434,18 @@ def test_copied_disks_are_removed_from_the_source_only_when_asked_and_after_the_
     assert reloaded(job).result["left_behind"] == []
     assert cast.fleet.hosts["alpha"].volume(path) is None
     assert cast.fleet.hosts["beta"].volume(path) is not None
+
+
+def test_a_switch_over_between_two_questions_is_no_double_run(
+    committed_cast: Cast, moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    job, thread = moving(cast.web, cast.beta)
+    move = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    # The source answers before the switch-over, the destination after it: the moment itself, which no fake can hold.
+    answers = iter([Side.RUNNING, Side.RUNNING, Side.ABSENT, Side.RUNNING])
+    monkeypatch.setattr(errand, "_look", lambda host, uuid: (next(answers), ""))
+    move.succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert "double_run" not in log(job)
