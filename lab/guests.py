@@ -56,12 +56,18 @@ def copies(found: Sequence[Process]) -> dict[str, list[Process]]:
     return result
 
 
+def disks_of(lab: str, owner: str, guest: str) -> dict[str, str]:
+    """The path of each of its disks where it is now, by target."""
+    rows = (line.split(None, 1) for line in host.virsh(lab, owner, ["domblklist", guest]).splitlines()[2:])
+    return {row[0]: row[1].strip() for row in rows if len(row) == 2}
+
+
 def disk_of(lab: str, owner: str, guest: str) -> str:
-    """The path of its disk where it is now."""
-    for line in host.virsh(lab, owner, ["domblklist", guest]).splitlines():
-        if line.split()[:1] == ["vda"]:
-            return line.split(None, 1)[1].strip()
-    raise LabError(f"{guest} on {owner} has no disk vda")
+    """The path of its first disk where it is now."""
+    path = disks_of(lab, owner, guest).get("vda")
+    if path is None:
+        raise LabError(f"{guest} on {owner} has no disk vda")
+    return path
 
 
 def check_counter(places: Places, owner: str, guest: str) -> counter.Verdict:

@@ -33,10 +33,10 @@ def untouched(lab: Lab) -> set[str]:
 
 
 def at_home(lab: Lab, names: set[str]) -> set[str]:
-    """Those whose disk is the one they began with: any other file is about to be removed."""
+    """Those that have their first disk and no other: any other file is about to be removed."""
 
     def has_its_disk(guest: GuestPlan) -> bool:
-        return guests.disk_of(lab.name, guest.host, guest.name) == domain.disk_path(guest)
+        return guests.disks_of(lab.name, guest.host, guest.name) == {"vda": domain.disk_path(guest)}
 
     return {name for name in names if has_its_disk(lab.guests[name])}
 

@@ -88,6 +88,8 @@ def _pass_on(principal: Principal, parent: Job, kind: str, wanted: dict[str, int
 def _cancelled_while_queued(principal: Principal, job: Job) -> bool:
     if JobState(job.state) is not JobState.QUEUED:
         return False
+    where = job.origin.name if job.origin else ""
+    text = "Cancelled before it began; nothing was touched."
     with transaction.atomic():
         done = lifecycle.advance(
             job.pk,
@@ -95,6 +97,7 @@ def _cancelled_while_queued(principal: Principal, job: Job) -> bool:
             code="cancelled",
             message=f"{principal.name} cancelled the job before it began; nothing was touched",
             only_from=JobState.QUEUED,
+            error={"code": "cancelled", "message": text, "hint": "", "guest_is_on": where},
         )
         if done:
             audit.record(principal=principal, verb="job.cancel", subject=job, outcome="cancelled", job=job)

@@ -7,6 +7,7 @@ from fleet.models import JobEvent
 from fleet.states import ACTIVE_GUEST_STATES
 from migrations_app.flows import prepare
 from migrations_app.flows.errand import Errand
+from migrations_app.outcome import Side, side
 
 
 def old_definition(errand: Errand) -> None:
@@ -29,6 +30,29 @@ def old_definition(errand: Errand) -> None:
         errand.pen.say("definition.left", text, level=JobEvent.Level.WARNING)
     else:
         errand.pen.say("definition.removed", f"{errand.migration.source_name} forgets {errand.name} now")
+
+
+def stale_copy(errand: Errand) -> bool:
+    """Switch off what a hand-over cut in its last moment leaves at the source; True when that was done.
+
+    It is paused by the migration, libvirt has ended its job there, and the guest runs at the destination with all its
+    memory (post-copy has another reason): nobody can need that copy, and somebody could let it run. Its disks stay.
+    """
+    try:
+        there, here = errand.destination.glimpse(errand.uuid), errand.source.glimpse(errand.uuid)
+        runs_there = there is not None and side(there) is Side.RUNNING
+        waits_here = here is not None and side(here) is Side.IN_TRANSIT
+        if not runs_there or not waits_here or errand.source.job(errand.uuid) is not None:
+            return False
+        errand.pen.prove()
+        text = f"It runs on {errand.migration.destination_name}; the paused copy that is left on "
+        text += f"{errand.migration.source_name} is switched off"
+        errand.pen.say("source.switched_off", text, level=JobEvent.Level.WARNING)
+        errand.source.destroy(errand.uuid)
+    except HypervisorError as error:
+        errand.pen.say("source.stays", f"The paused copy stays: {error.text}", level=JobEvent.Level.WARNING)
+        return False
+    return True
 
 
 def after_arrival(errand: Errand, *, may_remove: bool) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrations_app.flows import arrival, endings
+from migrations_app.flows import arrival, clean_up, endings
 from migrations_app.flows.endings import ASK_AGAIN_S, end, unknown
 from migrations_app.flows.errand import Errand
 from migrations_app.flows.transfer import Course
@@ -17,6 +17,8 @@ PATIENCE_S = 45
 def settle(errand: Errand, course: Course) -> None:
     """End the job with what both hosts say, or leave it unknown with nothing touched."""
     answers = errand.ask_until_settled(patience_s=PATIENCE_S)
+    if answers.outcome is Outcome.MOVING and clean_up.stale_copy(errand):
+        answers = errand.ask()
     if answers.outcome is Outcome.ARRIVED:
         arrival.arrived(errand, course, answers)
     elif answers.outcome is Outcome.STAYED:

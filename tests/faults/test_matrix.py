@@ -15,9 +15,6 @@ from tests.faults.scene import Scene
 from tests.faults.seen import Record, Seen
 from tests.with_lab.installation import until
 
-#: Job ended and row true, counted from when everything is back.
-TRUE_WITHIN_S = 30
-
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_whatever_breaks_the_guest_is_safe_and_the_rows_are_true(
@@ -34,14 +31,14 @@ def test_whatever_breaks_the_guest_is_safe_and_the_rows_are_true(
         wake(scene)
         back_at = time.monotonic()
         ended = scene.ended()
-        until(lambda: truth.row_is_true(scene, ended), TRUE_WITHIN_S, "the guest's row is true", story(scene))
+        until(lambda: truth.row_is_true(scene, ended), row.within_s, "the guest's row is true", story(scene))
         true_after_s = time.monotonic() - back_at
         wrong = settled(scene, ended)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{scene.drover.notes()}") from error
     events = scene.drover.events(ended)
     wrong += [f"the log does not say {code}" for code in row.says if code not in {e["code"] for e in events}]
-    if true_after_s > TRUE_WITHIN_S:
+    if true_after_s > row.within_s:
         wrong.append(f"true only {true_after_s:.0f} s after everything was back")
     if end_of(ended) not in {end.partition(":")[0] for end in row.ends}:
         wrong.append(f"ended as {end_of(ended)}, not as {' or '.join(row.ends)}")

@@ -143,8 +143,8 @@ def log(scene: Scene, ended: dict[str, Any]) -> list[str]:
         found.append("the log's lines are not numbered without gaps")
     if events[0]["code"] != "submitted":
         found.append("the log does not begin with the wish")
-    ends = {"succeeded": "runs on", "cancelled": "ancel", "failed": ""}[ended["state"]]
-    if ends not in events[-1]["message"]:
+    ends = {"succeeded": ("runs on", "is on", "uses its new disks"), "cancelled": ("ancel",), "failed": ("",)}
+    if not any(words in events[-1]["message"] for words in ends[ended["state"]]):
         found.append(f"the log ends with '{events[-1]['message']}'")
     found += [f"'{e['message']}' is no sentence" for e in events if not e["message"] or "Traceback" in e["message"]]
     return found

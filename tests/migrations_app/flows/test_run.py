@@ -230,6 +230,24 @@ def test_a_half_way_hand_over_is_waited_for_and_then_unknown(
     assert reloaded(job).state == JobState.UNKNOWN
 
 
+def test_a_paused_copy_that_a_cut_hand_over_left_at_the_source_is_switched_off_once_the_guest_runs(
+    committed_cast: Cast, moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    monkeypatch.setattr(settle, "PATIENCE_S", 0.3)
+    job, thread = moving(cast.web, cast.beta)
+    move = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    cast.fleet.hosts["alpha"].faults.hang_at("glimpse")
+    move.leave_paused_on_both()
+    cast.fleet.hosts["beta"].set_state(str(cast.web.uuid), "running", reason="migrated")
+    cast.fleet.hosts["alpha"].faults.clear()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert "source.switched_off" in log(job)
+    # beta was cut off before it kept a definition of its own, so the only one stays.
+    assert cast.fleet.where(str(cast.web.uuid)) == {"alpha": "shutoff", "beta": "running"}
+
+
 def test_a_guest_that_is_off_on_both_sides_is_not_started_by_anybody(committed_cast: Cast, moving: Moving) -> None:
     cast = committed_cast
     job, thread = moving(cast.web, cast.beta)
