@@ -58,7 +58,7 @@ def copies(found: Sequence[Process]) -> dict[str, list[Process]]:
 
 def disks_of(lab: str, owner: str, guest: str) -> dict[str, str]:
     """The path of each of its disks where it is now, by target."""
-    rows = (line.split(None, 1) for line in host.virsh(lab, owner, ["domblklist", guest]).splitlines()[2:])
+    rows = (line.split(None, 1) for line in host.virsh(lab, owner, ["domblklist", guest]).splitlines())
     return {row[0]: row[1].strip() for row in rows if len(row) == 2}
 
 
