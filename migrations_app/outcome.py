@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     OFF = "off"
     #: Post-copy broke off; both sides are needed to mend it.
     RECOVERING = "recovering"
+    #: Post-copy broke off and the other half is gone: it stands still at the source and cannot go on.
+    STRANDED = "stranded"
     #: Not settled yet; ask again.
     MOVING = "moving"
     #: Runs twice: the alarm of alarms.
@@ -52,6 +54,9 @@ class Outcome(StrEnum):
 TRANSIT_REASONS = frozenset(
     {"migration", "postmigrate", "post-migrate", "postcopy", "post-copy", "starting up", "starting-up"}
 )
+
+#: Nothing of it that runs or could run by itself.
+GONE = frozenset({Side.ABSENT, Side.OFF})
 
 #: libvirt's reasons for running that say: the rest of the memory is still to come.
 POST_COPY_REASONS = frozenset({"postcopy", "postcopy_failed"})
@@ -75,17 +80,16 @@ def decide(source: Side, destination: Side, *, cold: bool = False) -> Outcome:
 
     A silent side always means unknown: a guest that runs here says nothing about what a silent host does.
     """
-    gone = {Side.ABSENT, Side.OFF}
     alive = {Side.RUNNING, Side.PAUSED}
     if Side.SILENT in {source, destination}:
         return Outcome.UNKNOWN
     if (entangled := _entangled(source, destination)) is not None:
         return entangled
-    if source in alive and destination in gone:
+    if source in alive and destination in GONE:
         return Outcome.STAYED
-    if source in gone and destination in alive:
+    if source in GONE and destination in alive:
         return Outcome.ARRIVED
-    if source in gone and destination in gone:
+    if source in GONE and destination in GONE:
         return _by_definition(source, destination) if cold else Outcome.OFF
     return Outcome.MOVING
 
@@ -97,6 +101,8 @@ def _entangled(source: Side, destination: Side) -> Outcome | None:
         return Outcome.DOUBLE
     if source is Side.BROKEN_OFF and destination in {*runs, Side.BROKEN_OFF}:
         return Outcome.RECOVERING
+    if source is Side.BROKEN_OFF and destination in GONE:
+        return Outcome.STRANDED
     return None
 
 

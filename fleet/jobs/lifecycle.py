@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce, Now
 
 from fleet.jobs import endings, live
 from fleet.jobs.lease import Lease
-from fleet.models import Guest, Job, JobCommand, JobEvent
-from fleet.states import FINISHED, MOVES, JobState
+from fleet.models import Guest, Job, JobCommand, JobEvent, JobStep
+from fleet.states import FINISHED, MOVES, JobState, StepState
 
 
 def advance(
@@ -50,6 +50,9 @@ def advance(
         if to in FINISHED:
             pending = JobCommand.objects.filter(job_id=job_id, handled_at__isnull=True)
             pending.update(handled_at=Now(), outcome=f"the job was already {to.value}")
+            # A job that never began, or ended half way, leaves no step that still looks as if it would come.
+            never_entered = JobStep.objects.filter(job_id=job_id, state=StepState.WAITING)
+            never_entered.update(state=StepState.SKIPPED, finished_at=Now())
             # The guest's document names its unfinished job, so it changes too.
             Guest.objects.filter(jobs__pk=job_id).update(version=F("version") + 1)
         if not quietly:

@@ -107,6 +107,9 @@ class Reporter:
         columns = ("seq", "state", "error", "result", "started_at", "finished_at")
         for name, value in Job.objects.values(*columns).get(pk=self.job.pk).items():
             setattr(self.job, name, value)
+        steps = {step.pk: step for step in self._steps.values()}
+        for row in self.job.steps.order_by().values("pk", "state", "finished_at"):
+            steps[row["pk"]].state, steps[row["pk"]].finished_at = row["state"], row["finished_at"]
 
     def start(self, name: str, detail: str = "") -> None:
         """Enter a step; the steps before it that still run are done."""
@@ -143,10 +146,6 @@ class Reporter:
     def step_state(self, name: str) -> StepState:
         """How far a step is."""
         return StepState(self._steps[name].state)
-
-    def waiting_steps(self) -> list[str]:
-        """The steps that have not begun, in order."""
-        return [step.name for step in self._steps.values() if step.state == StepState.WAITING]
 
     def _set(self, step: JobStep, state: StepState, detail: str) -> None:
         step.state, step.detail = state.value, detail

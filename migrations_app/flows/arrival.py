@@ -17,7 +17,7 @@ from fleet.states import GuestState, JobState, StepState
 from migrations_app import steps
 from migrations_app.evidence import Evidence, Proof, Question, may_touch_source
 from migrations_app.flows import clean_up, endings, quarantine, reckoning
-from migrations_app.flows.endings import audit_outcome, skip_waiting
+from migrations_app.flows.endings import audit_outcome
 from migrations_app.flows.errand import Answers, Errand
 from migrations_app.flows.outage import NOT_WATCHED
 from migrations_app.flows.receipt import receipt, store
@@ -61,7 +61,6 @@ def arrived(errand: Errand, course: Course, answers: Answers) -> None:
             _tell_doubts(errand, evidence)
             errand.pen.start(steps.CLEAN_UP, clean_up.words(left_behind))
             errand.pen.end(steps.CLEAN_UP, StepState.DONE)
-            skip_waiting(errand)
             errand.pen.report(_whole(errand, numbers))
         _store_arrival(errand, answers)
         store(errand, proof)

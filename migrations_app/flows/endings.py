@@ -1,4 +1,4 @@
-"""How a job ends without a move: stayed, off, cancelled, or unknown until both hosts can be asked."""
+"""How a job ends without a move: stayed, off, stranded, cancelled, or unknown until both hosts can be asked."""
 
 from __future__ import annotations
 
@@ -49,20 +49,38 @@ def off(errand: Errand, answers: Answers) -> None:
     end(errand, JobState.FAILED, error)
 
 
-def end(errand: Errand, state: JobState, error: dict[str, Any]) -> None:
-    """Finish the job without a move."""
+def stranded(errand: Errand) -> None:
+    """The link broke in the moment of the switch to post-copy, or the destination died in it.
+
+    libvirt ends a copy that had not begun to run yet together with the connection, and neither it nor QEMU lets the
+    source go on from there. Nothing is touched: at the destination the disks may be newer than at the source.
+    """
+    here, there = errand.migration.source_name, errand.migration.destination_name
+    hint = f"It cannot go on from its memory. Switch it off on {here}, then start it again."
+    if copies := ", ".join(artefact["path"] for artefact in errand.migration.artefacts):
+        hint += f" Where it ran on {there} for a moment, its disks there are the newer ones: {copies}."
+    error = {
+        "code": "stranded",
+        "message": f"{errand.name} stands still on {here}: post-copy broke off, and its other half on {there} is gone.",
+        "hint": hint,
+        "guest_is_on": here,
+    }
+    end(errand, JobState.FAILED, error, keep_copies=True)
+
+
+def end(errand: Errand, state: JobState, error: dict[str, Any], *, keep_copies: bool = False) -> None:
+    """Finish the job without a move; copied disks that could not be removed yet go later, unless they are kept."""
     with transaction.atomic():
         stage = errand.pen.job.stage
         if stage and errand.pen.step_state(stage) is StepState.RUNNING:
             errand.pen.end(stage, StepState.FAILED, error["message"])
-        skip_waiting(errand)
         message = error["message"] if state is JobState.FAILED else f"Cancelled. {error['hint']}"
         done = lifecycle.advance(
             errand.migration.pk, state, lease=errand.lease, code=error["code"], message=message, error=error
         )
         if done:
             audit_outcome(errand, state.value, error["guest_is_on"], detail=error["message"])
-            if error["guest_is_on"] == errand.migration.source_name:
+            if error["guest_is_on"] == errand.migration.source_name and not keep_copies:
                 # What could not be removed; a copy of a guest that is nowhere may be all that is left of it.
                 quarantine.remove_later(errand, [artefact["path"] for artefact in errand.migration.artefacts])
 
@@ -138,12 +156,6 @@ def _definition(errand: Errand, answers: Answers) -> str:
     if answers.source is Side.OFF:
         return errand.migration.source_name
     return errand.migration.destination_name if answers.destination is Side.OFF else ""
-
-
-def skip_waiting(errand: Errand) -> None:
-    """Steps that were never entered are skipped."""
-    for name in errand.pen.waiting_steps():
-        errand.pen.end(name, StepState.SKIPPED)
 
 
 def audit_outcome(errand: Errand, outcome: str, place: str, *, detail: str = "") -> None:

@@ -1,9 +1,11 @@
 """Post-copy that breaks off is mended, never aborted: each side holds memory that the other lacks.
 
-libvirt: break the stream off at the source, then ask for the migration again with "resume" until QEMU accepts it
-(https://libvirt.org/migration.html, "Recovering from a failed post-copy migration"). Important: break it off only when
-the source reaches the destination again. Broken off while the link is cut, the destination never learns of it: its
-QEMU waits for the old stream and its libvirtd holds the guest's lock (seen with libvirt 9.0), and nothing mends it.
+libvirt gives a silent link up after half a minute, QEMU's own stream only after a quarter of an hour: when the link
+returns in between, the kernel sends again within as long as the link was away (two minutes at most), the rest arrives
+and both libvirts notice. So that is waited for first. Only a stream that stays dead is broken off, and the migration
+asked for again with "resume" until QEMU accepts it (https://libvirt.org/migration.html, "Recovering from a failed
+post-copy migration"). Important: that is the last resort. libvirt (9.0) asks the destination's QEMU in its main loop,
+and a guest that works with its disk meanwhile has that loop wait for memory which only the stream could bring.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Between two attempts; QEMU itself needs moments to notice that its stream is gone.
 AGAIN_S = 2.0
+#: QEMU's own stream goes on within this once the hosts reach each other: the kernel's longest pause between two tries.
+STREAM_RETURNS_IN_S = 130.0
 #: A hand-over or a broken stream shows itself on both hosts within this.
 SETTLES_IN_S = 45.0
 
@@ -40,7 +44,8 @@ def break_off(errand: Errand) -> None:
 
 def see_through(errand: Errand, course: Course, watch: _Watch) -> None:
     """After the call has ended: mend it as often as it takes, until both hosts say how it ended or one is silent."""
-    told, since = False, time.monotonic()
+    since = time.monotonic()
+    broken: _Broken | None = None
     while True:
         outcome = errand.ask().outcome
         if outcome is Outcome.MOVING and time.monotonic() - since < SETTLES_IN_S:
@@ -48,19 +53,42 @@ def see_through(errand: Errand, course: Course, watch: _Watch) -> None:
         elif outcome is not Outcome.RECOVERING:
             return
         else:
-            if not told:
-                here, there = errand.migration.source_name, errand.migration.destination_name
-                text = f"Post-copy broke off: {there} runs the guest and {here} holds the rest. Drover mends it"
-                errand.pen.say("post_copy.broken", text, level=JobEvent.Level.WARNING)
-                told = True
-            if _mend(errand, course, watch):
-                told, since = False, time.monotonic()
+            broken = broken or _Broken(errand)
+            error = _ask_again(errand, watch)
+            if error is None:
+                course.error = None
+                errand.pen.say("post_copy.mended", "Post-copy was taken up again and the rest has arrived")
+                broken, since = None, time.monotonic()
                 continue
+            broken.refused(error)
         _wait(errand)
 
 
-def _mend(errand: Errand, course: Course, watch: _Watch) -> bool:
-    """One attempt; True when libvirt accepted it, whatever became of it then."""
+class _Broken:
+    """A post-copy that broke off, and since when its hosts reach each other again."""
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
+        self._together_since: float | None = None
+        here, there = errand.migration.source_name, errand.migration.destination_name
+        text = f"Post-copy broke off: {there} runs the guest and {here} holds the rest. Drover mends it"
+        errand.pen.say("post_copy.broken", text, level=JobEvent.Level.WARNING)
+
+    def refused(self, error: HypervisorError) -> None:
+        """libvirt did not take it up again: because of the link, or because QEMU still has its old stream."""
+        if isinstance(error, HostUnreachable | PeerUnreachable):
+            self._together_since = None
+        elif self._together_since is None:
+            self._together_since = time.monotonic()
+            text = "The hosts reach each other; QEMU's own stream has two minutes to go on by itself"
+            self._errand.pen.say("post_copy.waits", text)
+        elif time.monotonic() - self._together_since > STREAM_RETURNS_IN_S:
+            self._together_since = None
+            break_off(self._errand)
+
+
+def _ask_again(errand: Errand, watch: _Watch) -> HypervisorError | None:
+    """Ask libvirt to take it up again; None when it did and the rest has arrived."""
     order = resuming(errand)
     outcome: list[HypervisorError | None] = []
     done, wake = threading.Event(), threading.Event()
@@ -79,15 +107,7 @@ def _mend(errand: Errand, course: Course, watch: _Watch) -> bool:
     threading.Thread(target=call, name=f"mend-{errand.name}", daemon=True).start()
     watch.resume()
     watch.until(done.is_set, wake)
-    error = outcome[0] if outcome else None
-    if error is None:
-        course.error = None
-        errand.pen.say("post_copy.mended", "Post-copy was taken up again and the rest has arrived")
-        return True
-    if not isinstance(error, HostUnreachable | PeerUnreachable):
-        # The two hosts talk to each other again, only QEMU still waits for the old stream.
-        break_off(errand)
-    return False
+    return outcome[0]
 
 
 def _wait(errand: Errand) -> None:

@@ -25,5 +25,7 @@ def settle(errand: Errand, course: Course) -> None:
         endings.stayed(errand, course)
     elif answers.outcome is Outcome.OFF:
         endings.off(errand, answers)
+    elif answers.outcome is Outcome.STRANDED:
+        endings.stranded(errand)
     else:
         unknown(errand, answers)

@@ -111,7 +111,7 @@ def accompany(errand: Errand) -> Course:
         silent_since = None
         # libvirt shows a job as long as a post-copy that broke off can still be mended.
         still = watch.helm.in_post_copy and time.monotonic() - watch.moved > POST_COPY_QUIET_S
-        return job is None or (still and errand.ask().outcome is Outcome.RECOVERING)
+        return job is None or (still and errand.ask().outcome in {Outcome.RECOVERING, Outcome.STRANDED})
 
     watch.until(over, threading.Event())
     if watch.helm.in_post_copy:
@@ -252,7 +252,7 @@ class _Watch:
         if self.helm.in_post_copy:
             if now - self.moved > POST_COPY_STALLED_AFTER_S:
                 self.moved = now
-                text = "No memory arrives any more; libvirt gives the stream up after half a minute, then it is mended"
+                text = "No memory arrives any more; Drover waits for the link, and mends what does not go on by itself"
                 self.errand.pen.say("post_copy.stalled", text, level=JobEvent.Level.WARNING)
             return
         limit = self.errand.terms.max_duration_s

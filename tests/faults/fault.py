@@ -73,8 +73,10 @@ def release(scene: Scene) -> None:
 
 
 def wake(scene: Scene) -> None:
-    """Whoever sleeps so that the move stands at a point wakes up."""
+    """Whoever sleeps, or is missing, so that the move stands at a point wakes up or comes."""
     scene.lab.kill(DESTINATION, daemon=True, number=signal.SIGCONT)
+    if scene.notes.pop("no_worker", False):
+        scene.drover.start_worker("worker")
     scene.drover.thaw("worker")
 
 

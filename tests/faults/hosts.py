@@ -7,6 +7,7 @@ import time
 
 from tests.faults.fault import Act, Fault, at_point, job_over, libvirt_gave_up, release, seconds, then, unknown, wake
 from tests.faults.scene import DESTINATION, SOURCE, Scene
+from tests.with_lab.installation import until
 
 
 def _restart(host: str) -> Act:
@@ -114,4 +115,14 @@ NO_POOL = Fault(
 KILL_DESTINATION_AT_POINT = at_point(KILL_DESTINATION)
 FULL_AT_POINT = at_point(FULL)
 CUT_AT_POINT = Fault(CUT_LONG.words, then(CUT_LONG.inject, release, wake), libvirt_gave_up, _heal)
+
+
+def _end_of_half_a_copy(scene: Scene) -> None:
+    """The destination's libvirtd ends a copy that never ran together with the connection it came over."""
+    scene.notes["guest_state"] = "paused"
+    until(lambda: not scene.domstate(DESTINATION), 40, "the destination has given the copy up")
+
+
+CUT_LONG_POST_COPY = cut("the link between the hosts is cut for 45 s", SOURCE, DESTINATION, seconds(45))
+CUT_BEFORE_POST_COPY = Fault(CUT_LONG.words, then(CUT_LONG.inject, wake), _end_of_half_a_copy, _heal)
 CUT_POST_COPY = cut("the link between the hosts is cut for 6 s", SOURCE, DESTINATION, seconds(6))

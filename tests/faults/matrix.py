@@ -146,6 +146,9 @@ POST_COPY = [
     *rows(2, programs.WORKER, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
     *rows(22, people.CANCEL_IN_VAIN, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
     *rows(21, hosts.CUT_POST_COPY, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
+    # The kernel sends again within as long as the link was away.
+    *rows(21, hosts.CUT_LONG_POST_COPY, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY, within_s=90),
+    *rows(21, hosts.CUT_BEFORE_POST_COPY, {at.POST_COPY_BEGINS: STAYED}, wish=MAY_POST_COPY),
 ]
 OFFLINE = [
     *rows(2, programs.WORKER, {at.MEMORY: ARRIVED}, wish=SUSPENDED),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.with_lab.installation import BASE
 
-FILE = Path(os.environ.get("DROVER_FAULTS_SEEN", BASE / "var" / "faults.json"))
+#: A file for each row, because rows run side by side.
+FOLDER = Path(os.environ.get("DROVER_FAULTS_SEEN", BASE / "var" / "faults"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +38,10 @@ class Record:
     @classmethod
     def load(cls) -> Record:
         """Of earlier runs, if there were any."""
-        if not FILE.exists():
-            return cls({})
-        return cls({name: Seen(**row) for name, row in json.loads(FILE.read_text()).items()})
+        return cls({path.stem: Seen(**json.loads(path.read_text())) for path in sorted(FOLDER.glob("*.json"))})
 
     def keep(self, name: str, row: Seen) -> None:
         """The newest run of a row counts; kept at once, for a run may be broken off."""
         self.rows[name] = row
-        self.save()
-
-    def save(self) -> None:
-        """For the report."""
-        FILE.parent.mkdir(exist_ok=True)
-        FILE.write_text(json.dumps({name: asdict(row) for name, row in self.rows.items()}, indent=1))
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / f"{name}.json").write_text(json.dumps(asdict(row), indent=1))

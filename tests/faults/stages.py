@@ -48,8 +48,9 @@ def _queued(scene: Scene) -> None:
 
 
 def _queued_without_worker(scene: Scene) -> None:
-    """Drover is told while no worker runs; one is started with the healing."""
+    """Drover is told while no worker runs; one is started when the fault is mended."""
     scene.drover.kill("worker")
+    scene.notes["no_worker"] = True
     scene.begin()
 
 
@@ -89,6 +90,16 @@ def _post_copy(scene: Scene) -> None:
     until(lambda: scene.domstate(DESTINATION).startswith("running"), 20, "the guest runs in post-copy")
 
 
+def _post_copy_begins(scene: Scene) -> None:
+    """The source stands still for good and the destination has not been told to go on: its libvirtd sleeps."""
+    scene.begin()
+    scene.stage("memory")
+    scene.lab.kill(DESTINATION, daemon=True, number=signal.SIGSTOP)
+    status, answer = scene.drover.api("POST", f"jobs/{scene.job['id']}/post-copy/", {})
+    assert status == 202, answer
+    until(lambda: scene.domstate(SOURCE) == "paused (post-copy)", 20, "the source is in post-copy")
+
+
 NONE = Point("prepare", "before it is asked for", lambda scene: None)
 QUEUED = Point("queued", "no worker has taken it yet", _queued)
 QUEUED_WITHOUT_WORKER = Point("queued", "no worker runs", _queued_without_worker)
@@ -101,6 +112,7 @@ MEMORY = Point("memory", "memory is being copied", _crawling("memory"))
 BEFORE_FINISH = Point("switch-over", "memory is over, the destination has not said Finish", _before_finish)
 BEFORE_CONFIRM = Point("switch-over", "the guest runs there, the source has not confirmed", _before_confirm)
 POST_COPY = Point("post-copy", "the guest runs there, its memory is not all there", _post_copy)
+POST_COPY_BEGINS = Point("post-copy", "switched to post-copy, the destination does not run it yet", _post_copy_begins)
 SUCCESS = Point("verify", "libvirt has said yes, nothing is written yet", _held("success"))
 CLEAN_UP = Point("clean-up", "the hand-over is proven, the source's disks still there", _held("clean-up"))
 CLEANED = Point("clean-up", "the source's disks are dealt with, nothing is committed", _held("cleaned"))

@@ -127,7 +127,9 @@ def rows(scene: Scene, ended: dict[str, Any]) -> list[str]:
     found = [f"still open: {job['title']} is {job['state']}" for job in scene.drover.unfinished()]
     over = {"done", "skipped", "failed"}
     found += [f"step {step['name']} is {step['state']}" for step in ended["steps"] if step["state"] not in over]
-    outcomes = [line["outcome"] for line in scene.drover.audit(ended) if line["verb"] == "migration.outcome"]
+    # One that was cancelled before it began has no outcome but that.
+    verb = "migration.outcome" if ended["started_at"] else "job.cancel"
+    outcomes = [line["outcome"] for line in scene.drover.audit(ended) if line["verb"] == verb]
     if scene.notes.get("never_started"):
         return found
     if outcomes != [ended["state"]]:

@@ -43,6 +43,11 @@ def test_a_hosts_answer_is_read_as_one_side(answer: GuestGlimpse | None, meaning
         (Side.RUNNING, Side.RUNNING, Outcome.DOUBLE),
         (Side.RUNNING, Side.IN_TRANSIT, Outcome.MOVING),
         (Side.IN_TRANSIT, Side.RUNNING, Outcome.MOVING),
+        (Side.BROKEN_OFF, Side.POST_COPY, Outcome.RECOVERING),
+        (Side.BROKEN_OFF, Side.BROKEN_OFF, Outcome.RECOVERING),
+        (Side.BROKEN_OFF, Side.ABSENT, Outcome.STRANDED),
+        (Side.BROKEN_OFF, Side.OFF, Outcome.STRANDED),
+        (Side.BROKEN_OFF, Side.IN_TRANSIT, Outcome.MOVING),  # until its libvirtd ends it with the connection
         (Side.IN_TRANSIT, Side.IN_TRANSIT, Outcome.MOVING),
     ],
 )

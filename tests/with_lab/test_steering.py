@@ -61,12 +61,20 @@ def test_a_link_cut_in_post_copy_is_mended_and_the_guest_lives(drover: Installat
     job = drover.move("db1", "beta", options=SLOW | {"bandwidth_mib_s": 3})
     permitted(drover, job, "post-copy")
     assert ask(drover, job, "post-copy")[0] == 202
-    until(lambda: drover.job(job)["progress"]["steering"]["settled"], 20, "it is in post-copy", drover.story(job))
+    runs = lambda: real_lab.virsh("beta", "domstate", "db1", check=False).strip() == "running"  # noqa: E731
+    until(runs, 20, "the guest runs in post-copy", drover.story(job))
     real_lab.cut("alpha", "beta")
-    until(lambda: "post_copy.broken" in codes(drover, job), 90, "it is seen to be broken", drover.story(job))
+    # Long enough that libvirt gives up, or would: it is not sure that it notices.
+    until(lambda: gave_up(drover, job), 120, "the cut is noticed", drover.story(job))
     assert not drover.job(job)["finished_at"]
     real_lab.heal()
-    ended = drover.finished(job, 150)
+    ended = drover.finished(job, 300)
     assert ended["state"] == "succeeded", ended
     assert real_lab.running_copies("db1") == ["beta"]
+    assert real_lab.virsh("alpha", "domstate", "db1", check=False).strip() == "", "the source has forgotten it"
     assert real_lab.check_counter("db1").ok
+
+
+def gave_up(drover: Installation, job: dict[str, Any]) -> bool:
+    told = [event["code"] for event in drover.events(job)]
+    return "post_copy.broken" in told or told.count("post_copy.stalled") >= 3

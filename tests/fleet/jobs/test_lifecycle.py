@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fleet.jobs import lease, lifecycle
 from fleet.models import Guest, Job, JobCommand
-from fleet.states import FINISHED, UNFINISHED, JobState, may_follow
+from fleet.states import FINISHED, UNFINISHED, JobState, StepState, may_follow
 from tests.conftest import race
 from tests.fleet.jobs.conftest import make_job
 
@@ -112,6 +112,17 @@ def test_wishes_that_came_too_late_are_settled_at_the_end(job: Job) -> None:
     command.refresh_from_db()
     assert command.handled_at is not None
     assert command.outcome == "the job was already succeeded"
+
+
+@pytest.mark.parametrize("end", sorted(FINISHED))
+def test_an_end_leaves_no_step_that_looks_as_if_it_would_come(job: Job, end: JobState) -> None:
+    first, *later = job.steps.order_by("ordinal")
+    job.steps.filter(pk=first.pk).update(state=StepState.DONE)
+    put(job, JobState.QUEUED if may_follow(JobState.QUEUED, end) else JobState.RUNNING)
+    assert advance(job, end)
+    assert later
+    states = job.steps.order_by("ordinal").values_list("state", flat=True)
+    assert list(states) == [StepState.DONE, *[StepState.SKIPPED] * len(later)]
 
 
 def test_an_end_frees_the_guest_and_its_document_has_a_new_number(job: Job) -> None:

@@ -150,8 +150,27 @@ def test_a_broken_post_copy_is_mended_as_often_as_it_takes(
     second.succeed()
     thread.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
-    assert {"post_copy.broken", "post_copy.mended"} <= set(log(job))
+    assert {"post_copy.broken", "post_copy.waits", "post_copy.mended"} <= set(log(job))
+    assert ("break_off", 0) not in move.commands, "QEMU's own stream may still go on by itself"
     assert cast.fleet.where(str(cast.web.uuid)) == {"beta": "running"}
+
+
+def test_a_stream_that_stays_dead_is_broken_off_and_taken_up_again(
+    committed_cast: Cast, moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
+    monkeypatch.setattr(post_copy, "STREAM_RETURNS_IN_S", 0.0)
+    job, thread = moving(cast.web, cast.beta)
+    move = copying(cast, job)
+    wish(job, "post-copy")
+    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    move.refuse_mending = 4
+    move.break_post_copy()
+    cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert {"post_copy.broken_off", "post_copy.mended"} <= set(log(job))
 
 
 def test_another_worker_mends_what_the_dead_one_left_in_post_copy(
@@ -192,6 +211,25 @@ def test_a_source_that_died_in_post_copy_is_never_called_an_arrival(
     move._end(HypervisorError("the source's QEMU is gone"))
     thread.join(20)
     assert reloaded(job).state == JobState.UNKNOWN
+
+
+def test_a_guest_whose_other_half_is_gone_is_told_to_stand_still_and_nothing_is_touched(
+    committed_cast: Cast, moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
+    job, thread = moving(cast.web, cast.beta)
+    move = copying(cast, job)
+    wish(job, "post-copy")
+    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    move.refuse_mending = 1000
+    move.break_post_copy()
+    cast.fleet.hosts["beta"].guest_rows.pop(str(cast.web.uuid))
+    thread.join(20)
+    ended = reloaded(job)
+    assert (ended.state, ended.error["code"], ended.error["guest_is_on"]) == (JobState.FAILED, "stranded", "alpha")
+    assert "Switch it off on alpha" in ended.error["hint"]
+    assert cast.fleet.where(str(cast.web.uuid)) == {"alpha": "paused"}
 
 
 def test_a_policy_decides_about_post_copy_by_itself(committed_cast: Cast, moving: Moving) -> None:
