@@ -98,7 +98,7 @@ def unknown(errand: Errand, answers: Answers) -> None:
         if errand.migration.guest_id:
             alarm.sound(errand.migration.guest_id, (errand.migration.source_name, errand.migration.destination_name))
         error["hint"] = "Stop ONE copy by hand now, the one whose disks are older, then Drover goes on by itself."
-    _stand(errand, error)
+    stand(errand, error)
 
 
 def runs_elsewhere_too(errand: Errand, hosts: tuple[str, ...]) -> None:
@@ -110,10 +110,11 @@ def runs_elsewhere_too(errand: Errand, hosts: tuple[str, ...]) -> None:
     if errand.migration.guest_id:
         alarm.sound(errand.migration.guest_id, names)
     hint = "Stop ONE copy by hand now, the one whose disks are older, then Drover goes on by itself."
-    _stand(errand, {"code": "double_run", "message": text, "hint": hint, "guest_is_on": ""})
+    stand(errand, {"code": "double_run", "message": text, "hint": hint, "guest_is_on": ""})
 
 
-def _stand(errand: Errand, error: dict[str, Any]) -> None:
+def stand(errand: Errand, error: dict[str, Any]) -> None:
+    """The job stands at unknown with this reason, and is offered to a worker again soon."""
     lifecycle.advance(
         errand.migration.pk,
         JobState.UNKNOWN,

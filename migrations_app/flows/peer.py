@@ -7,45 +7,21 @@ from functools import partial
 
 from django.db.models.functions import Now
 
-from fleet.hypervisor.errors import GuestNotFound, HypervisorError
 from fleet.jobs import lease as leases
-from fleet.models import JobCommand, JobEvent
-from fleet.refusals import Refused
+from fleet.models import JobEvent
 from fleet.states import JobState, StepState
 from migrations_app import steps
-from migrations_app.flows import clean_up, cold, media, outage, prepare, settle, transfer
+from migrations_app.flows import before, cold, media, outage, prepare, settle, transfer
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration
 from migrations_app.outcome import Outcome
 from migrations_app.preflight import Findings
 
 
-class Cancelled(Exception):
-    """An operator cancelled before libvirt's call was entered."""
-
-
 def begin(errand: Errand, asking: prepare.Asking) -> None:
     """See `ways.Way`."""
-    try:
-        carry = _get_ready(errand, asking)
-    except Cancelled:
-        clean_up.after_staying(errand)
-        settle.end(errand, JobState.CANCELLED, _nothing_happened(errand, "cancelled", "Cancelled before it began."))
-        return
-    except Refused as refused:
-        clean_up.after_staying(errand)
-        error = _nothing_happened(errand, refused.code, refused.text)
-        settle.end(errand, JobState.FAILED, error | {"hint": f"{refused.remedy} {error['hint']}".strip()})
-        return
-    except GuestNotFound as gone:
-        _gone(errand, gone)
-        return
-    except HypervisorError as error:
-        left = clean_up.after_staying(errand)
-        found = _nothing_happened(errand, error.code, error.text)
-        if left:
-            found["hint"] += f" Still there: {', '.join(left)}."
-        settle.end(errand, JobState.FAILED, found)
+    carry = before.attempt(errand, lambda: _get_ready(errand, asking))
+    if carry is None:
         return
     with outage.watched(errand):
         _settle(errand, carry())
@@ -120,25 +96,7 @@ def _correct_storage(errand: Errand, storage: str) -> None:
 
 
 def _stop_if_cancelled(errand: Errand) -> None:
-    for command in errand.pen.wishes():
-        if command.kind == JobCommand.Kind.CANCEL:
-            errand.pen.settle(command, "cancelled before libvirt was asked to move the guest")
-            raise Cancelled
-
-
-def _nothing_happened(errand: Errand, code: str, message: str) -> dict[str, str]:
-    here = errand.migration.source_name
-    return {"code": code, "message": message, "hint": f"{errand.name} is on {here}, untouched.", "guest_is_on": here}
-
-
-def _gone(errand: Errand, gone: GuestNotFound) -> None:
-    """The guest is not where the rows said: moved or removed behind our back since the wish was stored."""
-    clean_up.after_staying(errand)
-    answers = errand.ask()
-    place = errand.migration.destination_name if answers.outcome is Outcome.ARRIVED else ""
-    hint = f"It runs on {place} already." if place else "Look where it went; Drover moved nothing."
-    error = {"code": gone.code, "message": gone.text, "hint": hint, "guest_is_on": place}
-    settle.end(errand, JobState.FAILED, error)
+    before.stop_if_cancelled(errand, "cancelled before libvirt was asked to move the guest")
 
 
 def adopt(errand: Errand) -> None:

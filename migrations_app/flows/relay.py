@@ -15,7 +15,7 @@ from fleet.models import JobEvent
 from fleet.refusals import Refused
 from fleet.states import JobState
 from migrations_app import relay_notes
-from migrations_app.flows import before, prepare, relay_prepare, settle
+from migrations_app.flows import before, endings, prepare, relay_prepare, settle
 from migrations_app.flows.before import Cancelled
 from migrations_app.flows.errand import Errand
 from migrations_app.flows.relay_back import give_back, turn_back
@@ -124,13 +124,4 @@ def _wait_for_hosts(course: Course, trouble: HypervisorError) -> None:
         "hint": f"{hint} Drover keeps asking and goes on where it stood.",
         "guest_is_on": errand.migration.source_name if notes.stage in relay_notes.BEFORE_HAND_OVER else "",
     }
-    lifecycle.advance(
-        errand.migration.pk,
-        JobState.UNKNOWN,
-        lease=errand.lease,
-        only_from=JobState.RUNNING,
-        code=error["code"],
-        message=error["message"],
-        error=error,
-    )
-    leases.release(errand.lease, again_in_s=settle.ASK_AGAIN_S)
+    endings.stand(errand, error)

@@ -12,13 +12,12 @@ from typing import Any
 from django.db.models.functions import Now
 
 from fleet.hypervisor.errors import GuestNotFound, HostUnreachable, HypervisorError
-from fleet.jobs import lease as leases
 from fleet.jobs import lifecycle
 from fleet.models import JobEvent
 from fleet.refusals import Refused
 from fleet.states import JobState
 from migrations_app import steps
-from migrations_app.flows import before, prepare, settle, situations, storage_end
+from migrations_app.flows import before, endings, prepare, situations, storage_end
 from migrations_app.flows.before import Cancelled
 from migrations_app.flows.errand import Errand
 from migrations_app.flows.storage_copy import DiskNote, Mirror
@@ -119,13 +118,4 @@ def _wait_for_host(errand: Errand, silence: HypervisorError) -> None:
         "Drover keeps asking.",
         "guest_is_on": errand.migration.source_name,
     }
-    lifecycle.advance(
-        errand.migration.pk,
-        JobState.UNKNOWN,
-        lease=errand.lease,
-        only_from=JobState.RUNNING,
-        code=error["code"],
-        message=error["message"],
-        error=error,
-    )
-    leases.release(errand.lease, again_in_s=settle.ASK_AGAIN_S)
+    endings.stand(errand, error)

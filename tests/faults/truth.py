@@ -112,6 +112,8 @@ def orphans(scene: Scene, ended: dict[str, Any], hosts: dict[str, HostTruth]) ->
     """Every file in a pool is some guest's disk, or was left at the source as the receipt says."""
     kept = {PurePosixPath(path).name for path in (ended["result"] or {}).get("left_behind", [])}
     kept |= set(scene.notes.get("files_of_others", ()))
+    if scene.notes.get("guest_removed"):  # whoever removed it left its disk
+        kept.add(f"{scene.guest}.qcow2")
     found = []
     for name, host in hosts.items():
         site = {other.name for other in scene.lab.plan.hosts if other.site == scene.lab.hosts[name].site}
