@@ -200,9 +200,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "clock")
+#: Important: a worker judges a message's age by its own clock. One that is minutes ahead would throw every sweep away,
+#: and with it all that dead workers left; so only what nobody took for a day goes.
+_STALE = {"expires": 86_400.0}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "fleet.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
-    "quarantine": {"task": "migrations_app.tasks.sweep_quarantine", "schedule": 60.0, "options": {"expires": 60.0}},
+    "sweep": {"task": "fleet.tasks.sweep", "schedule": 5.0, "options": _STALE},
+    "quarantine": {"task": "migrations_app.tasks.sweep_quarantine", "schedule": 60.0, "options": _STALE},
 }
 CHANNEL_LAYERS = {
     "default": {

@@ -118,6 +118,10 @@ class FakeMigration:
         self._give_back()
         self._end(error or HypervisorError("operation failed: migration failed", host=self.source.name))
 
+    def go_on_by_itself(self) -> None:
+        """A stream that libvirt has given up brings the rest after all, and both libvirts notice."""
+        self._hand_over(40)
+
     def lose_guest(self) -> None:
         """Both copies are gone, as when the source host dies."""
         with self.fleet.lock:
@@ -137,12 +141,15 @@ class FakeMigration:
         self.destination.set_state(self.uuid, "running")
         self._end(None)
 
-    def break_post_copy(self) -> None:
-        """The link is cut in post-copy: stopped at the source, running at the destination, and the call fails."""
+    def break_post_copy(self, *, noticed: bool = True) -> None:
+        """The link is cut in post-copy: stopped at the source, running at the destination, and the call fails.
+
+        Not `noticed`: libvirt has given up, while the destination's QEMU waits for a stream that may yet go on.
+        """
         with self.fleet.lock:
             self.broken = True
             self.source.set_state(self.uuid, "paused", reason="postcopy_failed")
-            self.destination.set_state(self.uuid, "running", reason="postcopy")
+            self.destination.set_state(self.uuid, "running", reason="postcopy_failed" if noticed else "postcopy")
             self._end(HypervisorError("operation failed: job 'migration out' failed in post-copy phase"))
 
     # -- asked by callers ---------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 libvirt gives a silent link up after half a minute, QEMU's own stream only after a quarter of an hour: when the link
 returns in between, the kernel sends again within as long as the link was away (two minutes at most), the rest arrives
-and both libvirts notice. So that is waited for first. Only a stream that stays dead is broken off, and the migration
+and both libvirts notice. So that is waited for first, and in peace: a call for "resume" that comes while the last bytes
+arrive hangs (seen with libvirt 9.0). Only a stream that stays dead is broken off, and the migration
 asked for again with "resume" until QEMU accepts it (https://libvirt.org/migration.html, "Recovering from a failed
 post-copy migration"). Important: that is the last resort. libvirt (9.0) asks the destination's QEMU in its main loop,
 and a guest that works with its disk meanwhile has that loop wait for memory which only the stream could bring.
@@ -16,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from fleet.hypervisor.errors import HostUnreachable, HypervisorError, PeerUnreachable
 from fleet.hypervisor.interface import MigrationOrder
-from fleet.jobs.progress import LeaseLost
-from fleet.models import JobCommand, JobEvent
+from fleet.models import JobEvent
 from migrations_app.flows.errand import Errand
 from migrations_app.outcome import Outcome
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 AGAIN_S = 2.0
 #: QEMU's own stream goes on within this once the hosts reach each other: the kernel's longest pause between two tries.
 STREAM_RETURNS_IN_S = 130.0
+#: How often it is looked whether a call was overtaken.
+OVERTAKEN_EVERY_S = 5.0
 #: A hand-over or a broken stream shows itself on both hosts within this.
 SETTLES_IN_S = 45.0
 
@@ -53,37 +55,56 @@ def see_through(errand: Errand, course: Course, watch: _Watch) -> None:
         elif outcome is not Outcome.RECOVERING:
             return
         else:
-            broken = broken or _Broken(errand)
-            error = _ask_again(errand, watch)
-            if error is None:
+            broken = broken or _Broken(errand, watch)
+            if broken.mended():
                 course.error = None
                 errand.pen.say("post_copy.mended", "Post-copy was taken up again and the rest has arrived")
                 broken, since = None, time.monotonic()
                 continue
-            broken.refused(error)
-        _wait(errand)
+        _go_on(watch, for_s=AGAIN_S)
 
 
 class _Broken:
-    """A post-copy that broke off, and since when its hosts reach each other again."""
+    """A post-copy that libvirt has given up: whether its stream still lives, and what was tried."""
 
-    def __init__(self, errand: Errand) -> None:
-        self._errand = errand
-        self._together_since: float | None = None
+    def __init__(self, errand: Errand, watch: _Watch) -> None:
+        self._errand, self._watch = errand, watch
+        self._asked_at = 0.0
+        self._waited = self._insists = False
         here, there = errand.migration.source_name, errand.migration.destination_name
         text = f"Post-copy broke off: {there} runs the guest and {here} holds the rest. Drover mends it"
         errand.pen.say("post_copy.broken", text, level=JobEvent.Level.WARNING)
+        watch.resume()
 
-    def refused(self, error: HypervisorError) -> None:
-        """libvirt did not take it up again: because of the link, or because QEMU still has its old stream."""
-        if isinstance(error, HostUnreachable | PeerUnreachable):
-            self._together_since = None
-        elif self._together_since is None:
-            self._together_since = time.monotonic()
+    def mended(self) -> bool:
+        """One look, and libvirt is asked again if it is time for that; True when it took it up and the rest arrived."""
+        quiet_s = time.monotonic() - max(self._watch.moved, self._asked_at)
+        if not (self._insists or self._stream_ended() or quiet_s > STREAM_RETURNS_IN_S):
+            return False
+        error = _ask_again(self._errand, self._watch)
+        self._asked_at = time.monotonic()
+        if error is not None and self._errand.ask().outcome is Outcome.RECOVERING:
+            self._refused(error)
+        return error is None
+
+    def _stream_ended(self) -> bool:
+        """QEMU at the destination has noticed it: nothing can come by itself any more."""
+        try:
+            there = self._errand.destination.glimpse(self._errand.uuid)
+        except HypervisorError:
+            return False
+        return there is not None and there.reason == "postcopy_failed"
+
+    def _refused(self, error: HypervisorError) -> None:
+        """Because of the link, or because QEMU still has its old stream."""
+        if isinstance(error, HostUnreachable | PeerUnreachable) or self._insists or self._stream_ended():
+            return
+        if not self._waited:
+            self._waited = True
             text = "The hosts reach each other; QEMU's own stream has two minutes to go on by itself"
             self._errand.pen.say("post_copy.waits", text)
-        elif time.monotonic() - self._together_since > STREAM_RETURNS_IN_S:
-            self._together_since = None
+        else:
+            self._insists = True
             break_off(self._errand)
 
 
@@ -105,19 +126,29 @@ def _ask_again(errand: Errand, watch: _Watch) -> HypervisorError | None:
 
     # The call may hang while its host is silent; the watch keeps the job alive meanwhile.
     threading.Thread(target=call, name=f"mend-{errand.name}", daemon=True).start()
+    overtaken = _Overtaken(errand)
     watch.resume()
-    watch.until(done.is_set, wake)
-    return outcome[0]
+    watch.until(lambda: done.is_set() or overtaken(), wake)
+    return outcome[0] if outcome else HypervisorError("libvirt still tries", host=errand.source_row.name)
 
 
-def _wait(errand: Errand) -> None:
-    """A moment, with the heartbeat kept and wishes answered."""
-    for command in errand.pen.report():
-        if command.kind == JobCommand.Kind.CANCEL:
-            text = "not done: the guest needs the memory of both hosts; there is no way back"
-            errand.pen.settle(command, text)
-    if errand.lease.lost.wait(AGAIN_S):
-        raise LeaseLost(f"job {errand.migration.pk}: the lease could not be kept")
+class _Overtaken:
+    """Whether it ended by itself while libvirt was asked, for a call that hangs then would be waited for for ever."""
+
+    def __init__(self, errand: Errand) -> None:
+        self._errand, self._next = errand, time.monotonic() + OVERTAKEN_EVERY_S
+
+    def __call__(self) -> bool:
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + OVERTAKEN_EVERY_S
+        return self._errand.ask().outcome in {Outcome.ARRIVED, Outcome.STRANDED, Outcome.OFF}
+
+
+def _go_on(watch: _Watch, *, for_s: float) -> None:
+    """A moment in which numbers are read and wishes answered; raises LeaseLost."""
+    until = time.monotonic() + for_s
+    watch.until(lambda: time.monotonic() >= until, threading.Event())
 
 
 def resuming(errand: Errand) -> MigrationOrder:

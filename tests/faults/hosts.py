@@ -7,7 +7,6 @@ import time
 
 from tests.faults.fault import Act, Fault, at_point, job_over, libvirt_gave_up, release, seconds, then, unknown, wake
 from tests.faults.scene import DESTINATION, SOURCE, Scene
-from tests.with_lab.installation import until
 
 
 def _restart(host: str) -> Act:
@@ -59,6 +58,13 @@ def power(host: str, whose: str) -> Fault:
 
 
 KILL_SOURCE, KILL_DESTINATION = daemon_killed(SOURCE, "source"), daemon_killed(DESTINATION, "destination")
+#: It takes a copy along that never ran, and the source cannot go on.
+KILL_DESTINATION_IN_SWITCH = Fault(
+    KILL_DESTINATION.words,
+    then(lambda scene: scene.notes.update(guest_state="paused"), KILL_DESTINATION.inject),
+    KILL_DESTINATION.broken,
+    KILL_DESTINATION.heal,
+)
 END_SOURCE, END_DESTINATION = daemon_ended(SOURCE, "source"), daemon_ended(DESTINATION, "destination")
 HANG_SOURCE, HANG_DESTINATION = daemon_hangs(SOURCE, "source"), daemon_hangs(DESTINATION, "destination")
 QEMU_SOURCE, QEMU_DESTINATION = qemu(SOURCE, "source"), qemu(DESTINATION, "destination")
@@ -117,12 +123,5 @@ FULL_AT_POINT = at_point(FULL)
 CUT_AT_POINT = Fault(CUT_LONG.words, then(CUT_LONG.inject, release, wake), libvirt_gave_up, _heal)
 
 
-def _end_of_half_a_copy(scene: Scene) -> None:
-    """The destination's libvirtd ends a copy that never ran together with the connection it came over."""
-    scene.notes["guest_state"] = "paused"
-    until(lambda: not scene.domstate(DESTINATION), 40, "the destination has given the copy up")
-
-
-CUT_LONG_POST_COPY = cut("the link between the hosts is cut for 45 s", SOURCE, DESTINATION, seconds(45))
-CUT_BEFORE_POST_COPY = Fault(CUT_LONG.words, then(CUT_LONG.inject, wake), _end_of_half_a_copy, _heal)
+CUT_45_S = cut("the link between the hosts is cut for 45 s", SOURCE, DESTINATION, seconds(45))
 CUT_POST_COPY = cut("the link between the hosts is cut for 6 s", SOURCE, DESTINATION, seconds(6))

@@ -84,14 +84,14 @@ def _post_copy(scene: Scene) -> None:
     """The guest runs at the destination, and most of its memory is still at the source."""
     scene.begin()
     scene.stage("memory")
-    scene.lab.virsh(SOURCE, "migrate-setspeed", scene.guest, "1", "--postcopy")
+    scene.lab.virsh(SOURCE, "migrate-setspeed", scene.guest, "4", "--postcopy")
     status, answer = scene.drover.api("POST", f"jobs/{scene.job['id']}/post-copy/", {})
     assert status == 202, answer
     until(lambda: scene.domstate(DESTINATION).startswith("running"), 20, "the guest runs in post-copy")
 
 
 def _post_copy_begins(scene: Scene) -> None:
-    """The source stands still for good and the destination has not been told to go on: its libvirtd sleeps."""
+    """The source stands still for good, and the destination's libvirtd sleeps before it could let the guest go on."""
     scene.begin()
     scene.stage("memory")
     scene.lab.kill(DESTINATION, daemon=True, number=signal.SIGSTOP)
@@ -112,7 +112,9 @@ MEMORY = Point("memory", "memory is being copied", _crawling("memory"))
 BEFORE_FINISH = Point("switch-over", "memory is over, the destination has not said Finish", _before_finish)
 BEFORE_CONFIRM = Point("switch-over", "the guest runs there, the source has not confirmed", _before_confirm)
 POST_COPY = Point("post-copy", "the guest runs there, its memory is not all there", _post_copy)
-POST_COPY_BEGINS = Point("post-copy", "switched to post-copy, the destination does not run it yet", _post_copy_begins)
+POST_COPY_BEGINS = Point(
+    "post-copy", "the source is in post-copy, the destination does not run it yet", _post_copy_begins
+)
 SUCCESS = Point("verify", "libvirt has said yes, nothing is written yet", _held("success"))
 CLEAN_UP = Point("clean-up", "the hand-over is proven, the source's disks still there", _held("clean-up"))
 CLEANED = Point("clean-up", "the source's disks are dealt with, nothing is committed", _held("cleaned"))

@@ -32,7 +32,7 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     def sweep() -> list[str]:
         heard: list[str] = []
         monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, **more: heard.append(args[0]))
-        tasks.sweep()
+        tasks.sweep_now()
         return heard
 
     return sweep
@@ -100,8 +100,22 @@ def test_swept_messages_expire_before_they_pile_up(job: Job, monkeypatch: pytest
     stored(job, created_at=timezone.now() - timedelta(seconds=60))
     options: list[dict[str, Any]] = []
     monkeypatch.setattr(tasks.run_job, "apply_async", lambda args, **more: options.append(more))
-    tasks.sweep()
+    tasks.sweep_now()
     assert options == [{"expires": 5}]
+
+
+def test_sweeps_that_piled_up_are_one_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[int] = []
+    monkeypatch.setattr(tasks, "_last_sweep_s", float("-inf"))
+    monkeypatch.setattr(tasks, "sweep_now", lambda: swept.append(1))
+    for _ in range(5):
+        tasks.sweep()
+    assert swept == [1]
+
+
+def test_a_worker_whose_clock_is_ahead_by_hours_still_sweeps(settings: Any) -> None:
+    apart = [entry["options"]["expires"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    assert min(apart) >= 86_400
 
 
 def test_a_repeated_message_runs_the_job_once(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

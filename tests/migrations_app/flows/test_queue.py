@@ -178,10 +178,10 @@ def test_the_sweep_leaves_waiting_jobs_alone_and_lets_in_those_whose_ring_was_lo
     run(job.pk)
     assert (reloaded(job).waiting or {})["for"] == "beta takes no moves at once"
     rung.clear()
-    tasks.sweep()
+    tasks.sweep_now()
     assert (heard, rung) == ([], [])
     limit(cast.beta, max_moves_in=1)
-    tasks.sweep()
+    tasks.sweep_now()
     assert rung == [str(job.pk)]
     assert reloaded(job).waiting is None
 
@@ -305,7 +305,7 @@ def test_a_wish_for_later_waits_for_its_time(committed_cast: Cast, rung: list[An
     assert (reloaded(job).waiting or {})["for"].startswith("its time, ")
     Migration.objects.filter(pk=job.pk).update(not_before=timezone.now() - timedelta(seconds=1))
     rung.clear()
-    tasks.sweep()
+    tasks.sweep_now()
     assert rung == [str(job.pk)]
 
 

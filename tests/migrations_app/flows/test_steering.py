@@ -150,9 +150,26 @@ def test_a_broken_post_copy_is_mended_as_often_as_it_takes(
     second.succeed()
     thread.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
-    assert {"post_copy.broken", "post_copy.waits", "post_copy.mended"} <= set(log(job))
-    assert ("break_off", 0) not in move.commands, "QEMU's own stream may still go on by itself"
+    assert {"post_copy.broken", "post_copy.mended"} <= set(log(job))
     assert cast.fleet.where(str(cast.web.uuid)) == {"beta": "running"}
+
+
+def test_a_stream_that_goes_on_by_itself_is_left_in_peace(
+    committed_cast: Cast, moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
+    job, thread = moving(cast.web, cast.beta)
+    move = copying(cast, job)
+    wish(job, "post-copy")
+    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    move.break_post_copy(noticed=False)
+    wait_until(lambda: "post_copy.broken" in log(job), 10, "it is told")
+    move.go_on_by_itself()
+    thread.join(20)
+    assert reloaded(job).state == JobState.SUCCEEDED
+    assert ("break_off", 0) not in move.commands
+    assert len(cast.fleet.migrations) == 1, "libvirt was not asked again"
 
 
 def test_a_stream_that_stays_dead_is_broken_off_and_taken_up_again(
@@ -166,11 +183,11 @@ def test_a_stream_that_stays_dead_is_broken_off_and_taken_up_again(
     wish(job, "post-copy")
     wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
     move.refuse_mending = 4
-    move.break_post_copy()
+    move.break_post_copy(noticed=False)
     cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
     thread.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
-    assert {"post_copy.broken_off", "post_copy.mended"} <= set(log(job))
+    assert {"post_copy.waits", "post_copy.broken_off", "post_copy.mended"} <= set(log(job))
 
 
 def test_another_worker_mends_what_the_dead_one_left_in_post_copy(
