@@ -29,7 +29,9 @@ there, it is mended, and then the hosts are asked. This page is written from suc
 
 After every line all of this held: the guest runs **once**, or not at all and the job says why, by QEMU processes and by
 virsh; no write that its disk had acknowledged is missing or was made twice; no volume, definition or open job is left
-over; the rows say what is so within 30 s after everything is back; the log tells it from the wish to the end.
+over; the rows say what is so within 30 s after everything is back (90 s where a long copy goes on by itself first); the
+log tells it from the wish to the end. A job that "failed" left the guest where the line says, unharmed, unless the line
+says that it runs nowhere or stands still.
 
 db1's disk is on storage that both hosts share; db2's disk is copied. "True after" counts from the moment when
 everything is back. "No." is the number in the list of faults that the tests go through.
@@ -71,7 +73,9 @@ def line(row: Row, seen: Seen | None) -> str:
     else:
         state, _, host = seen.end.partition("@")
         ended, after = f"{state}, {host or 'runs nowhere'}: {seen.words}", f"{seen.true_after_s:.1f} s"
-    cells = [str(row.number), f"{row.point.words} ({row.guest})", row.fault.words, ended, after]
+    way = row.wish.get("mode", "live")
+    words = row.point.words if way == "live" or "worker" in row.point.words else f"{way}: {row.point.words}"
+    cells = [str(row.number), f"{words} ({row.guest})", row.fault.words, ended, after]
     return "| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |\n"
 
 
