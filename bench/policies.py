@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -45,9 +46,10 @@ class Run:
 def run(report: Report, options: argparse.Namespace) -> None:
     """The table of policies, then the promise of 300 ms many times."""
     with scene("policies", hosts=2, guests=GUESTS) as drover:
-        every = {(policy, percent): move(drover, percent, policy=policy) for policy in POLICIES for percent in PERCENTS}
-        for (policy, percent), found in every.items():
-            _tell(report, policy, percent, found)
+        every = {}
+        for policy, percent in itertools.product(POLICIES, PERCENTS):
+            every[policy, percent] = move(drover, percent, policy=policy)
+            _tell(report, policy, percent, every[policy, percent])
         easy = [found.pause_ms for (_, percent), found in every.items() if percent <= 80 and found.how == "finished"]
         report.line("policies.up_to_80_percent.pause_ms.median", median(easy), 50)
         report.line("policies.up_to_80_percent.pause_ms.99_percent", percentile(easy, 99), 300)
@@ -64,9 +66,9 @@ def run(report: Report, options: argparse.Namespace) -> None:
 
 def move(drover: Scene, percent: int, **options: Any) -> Run:
     """Move the writer to the other host at this rate and measure."""
+    _write(drover, percent * LINK_MIB_S // 100)
     lab, source = drover.lab, drover.lab.whereabouts(GUEST)
     destination = "beta" if source == "alpha" else "alpha"
-    _write(drover, percent * LINK_MIB_S // 100)
     until(lambda: drover.where(GUEST) == source, 30, "the row follows")
     with lab.pause_meter(GUEST) as meter:
         wish = {"bandwidth_mib_s": LINK_MIB_S, "timeout_s": DEADLINE_S, **options}

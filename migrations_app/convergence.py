@@ -36,6 +36,10 @@ ABORT_S = 3.0
 #: A throttled guest runs 10 ms and then sleeps (QEMU's CPU_THROTTLE_TIMESLICE); QEMU throttles up to 99 %.
 SLICE_MS = 10
 MOST_THROTTLE_PERCENT = 99
+#: QEMU's step; it takes the next one after two heavy periods of a second at least, and asks nobody.
+THROTTLE_STEP_PERCENT = 10
+#: So long a step is given to help, and no longer if the next one would break the promise.
+THROTTLE_HELPS_IN_MS = 1500
 #: Between the beginning of a pass and the pause that a look at it brings.
 UNSEEN_S = 0.3
 #: What is sent is a little more than what was counted.
@@ -105,6 +109,8 @@ class Standing:
     #: What the terms and the share of the link allow; 0: no limit.
     allowed_mib_s: int = 0
     throttle_percent: int = 0
+    #: When it was slowed down to that, by the migration's clock.
+    throttled_at_ms: int = 0
     #: Post-copy has begun, the guest was paused, or it was given up: nothing is left to decide.
     settled: str = ""
     #: What the link carried before the copy was paced; 0: never paced.
@@ -342,6 +348,18 @@ def _throttle(now: _Outlook) -> Decision | None:
     return Decision(action=Action.THROTTLE, value=percent, reason=text)
 
 
+def _no_step_left(now: _Outlook) -> Decision | None:
+    """QEMU is about to slow the guest down further than was promised, and nothing but the end keeps it from that."""
+    passes, last, percent = now.passes, now.passes.last, now.standing.throttle_percent
+    most = most_throttle_percent(now.terms)
+    if last is None or not percent or min(percent + THROTTLE_STEP_PERCENT, MOST_THROTTLE_PERCENT) <= most:
+        return None
+    if last.elapsed_ms - now.standing.throttled_at_ms < THROTTLE_HELPS_IN_MS or not passes.stuck:
+        return None
+    text = f"{now.words()} Slowed down by {percent} % already, it would next sleep longer at a time than"
+    return Decision(action=Action.GIVE_UP, reason=f"{text} {now.terms.max_pause_ms} ms: it is given up.")
+
+
 def _give_up(now: _Outlook) -> Decision | None:
     """Every allowed means was taken and the passes do not shrink."""
     passes, last = now.passes, now.passes.last
@@ -364,6 +382,7 @@ _RULES: tuple[Callable[[_Outlook], Decision | None], ...] = (
     _throttle,
     _pause,
     _post_copy,
+    _no_step_left,
     _give_up,
 )
 

@@ -29,6 +29,7 @@ class Past:
     #: What the way carried; None for a move that was limited.
     rate_mib_s: float | None = None
     hand_over_ms: float | None = None
+    hand_over_seen_ms: float | None = None
     memory_share: float | None = None
     #: The copying as it was over the copying as reckoned.
     correction: float | None = None
@@ -48,6 +49,7 @@ def experience(moves: Iterable[Past], *, guest: str, source: str, destination: s
         fixed_s=_told(groups, lambda move: move.fixed_s),
         rate_mib_s=_told(groups[:2], lambda move: move.rate_mib_s),
         hand_over_ms=_told(groups, lambda move: move.hand_over_ms),
+        hand_over_seen_ms=_told(groups, lambda move: move.hand_over_seen_ms),
         # Of the guest itself one move tells more than many of others.
         memory_share=_median([move.memory_share for move in mine], least=1),
         correction=min(max(correction or 1.0, 1 / MOST_CORRECTION), MOST_CORRECTION),

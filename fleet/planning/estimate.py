@@ -32,6 +32,8 @@ class Experience:
     #: What the way carries where nobody limits it.
     rate_mib_s: float | None = None
     hand_over_ms: float | None = None
+    #: The same, held against what was seen while the moves ran, which tells the last pass better than a forecast can.
+    hand_over_seen_ms: float | None = None
     #: The part of the guest's memory that is not empty, which alone has to be sent.
     memory_share: float | None = None
     #: How much longer the copying took than was reckoned.

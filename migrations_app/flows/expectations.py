@@ -104,7 +104,7 @@ def past_moves(guest: Guest) -> list[Past]:
 
 def _past(guest: Any, source: Any, destination: Any, copied_disks: bool, taught: dict[str, Any]) -> Past:
     writes = tuple((float(seconds), float(size)) for seconds, size in taught.get("writes", ()))
-    known = ("fixed_s", "rate_mib_s", "hand_over_ms", "memory_share", "correction")
+    known = ("fixed_s", "rate_mib_s", "hand_over_ms", "hand_over_seen_ms", "memory_share", "correction")
     return Past(
         guest=str(guest),
         source=str(source),

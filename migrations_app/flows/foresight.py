@@ -73,7 +73,11 @@ class Foresight:
         }
         if (progress.get("percent") or 0) >= KEPT_AT_PERCENT and "outlook_at_30" not in progress:
             kept = ("converges", "total_s", "pause_ms")
-            more["outlook_at_30"] = {name: document[name] for name in kept} | {"percent": progress["percent"]}
+            # With what the hand-over was taken to take, so that the move teaches what it really took.
+            more["outlook_at_30"] = {name: document[name] for name in kept} | {
+                "percent": progress["percent"],
+                "hand_over_ms": self._known[0].hand_over_ms if self._known else None,
+            }
         return more
 
     def _since_start_s(self) -> float:
@@ -132,7 +136,9 @@ def _means(errand: Errand) -> tuple[Means, Experience]:
         max_duration_s=terms.max_duration_s,
         limit_bytes_s=expectations.limit_mib_s(terms, link) * MIB,
         link_bytes_s=link * MIB,
-        hand_over_ms=SWITCH_OVER_MS if known.hand_over_ms is None else known.hand_over_ms,
+        hand_over_ms=next(
+            (told for told in (known.hand_over_seen_ms, known.hand_over_ms) if told is not None), SWITCH_OVER_MS
+        ),
         memory_bytes=migration.memory_mib * MIB,
         memory_share=share,
         writes=(expectations.measured_writes(guest) if guest else ()) or known.writes,

@@ -75,10 +75,12 @@ def _taught(
         return {}
     copied = migration.storage != Migration.Storage.NONE
     share = _memory_share(numbers)
+    at_30 = errand.pen.job.progress.get("outlook_at_30") or {}
     taught: dict[str, Any] = {
         "memory_share": share,
         "writes": (errand.pen.job.progress.get("outlook") or {}).get("writes", []),
-        "hand_over_ms": _hand_over_ms(numbers, foreseen),
+        "hand_over_ms": _hand_over_ms(numbers, foreseen.get("downtime_ms"), foreseen.get("hand_over_ms")),
+        "hand_over_seen_ms": _hand_over_ms(numbers, at_30.get("pause_ms"), at_30.get("hand_over_ms")),
     }
     if copied:
         # Where the disks end and memory begins is not told; the whole is held against the whole.
@@ -110,12 +112,11 @@ def _memory_share(numbers: JobSample) -> float | None:
     return round(max(1 - empty / numbers.memory_total_bytes, 0.0), 3)
 
 
-def _hand_over_ms(numbers: JobSample, foreseen: dict[str, Any]) -> float | None:
-    """The pause without the memory that was sent in it."""
-    if numbers.downtime_ms is None or "hand_over_ms" not in foreseen:
+def _hand_over_ms(numbers: JobSample, pause_ms: float | None, hand_over_ms: float | None) -> float | None:
+    """The pause without the memory that was sent in it, as far as that was foreseen."""
+    if numbers.downtime_ms is None or pause_ms is None or hand_over_ms is None:
         return None
-    sending_ms = foreseen["downtime_ms"] - foreseen["hand_over_ms"]
-    return round(max(numbers.downtime_ms - sending_ms, LEAST_HAND_OVER_MS), 1)
+    return round(max(numbers.downtime_ms - (pause_ms - hand_over_ms), LEAST_HAND_OVER_MS), 1)
 
 
 def _ratio(actual: float | None, reckoned: float | None) -> float | None:

@@ -77,8 +77,8 @@ class Helm:
         if not mib_s or mib_s == self._allotted:
             return
         self._allotted = mib_s
-        since_ms = self.passes.last.elapsed_ms if self.passes.last else 0
-        self._set(bandwidth_mib_s=mib_s, allowed_mib_s=mib_s, link_bytes_s=0, speed_since_ms=since_ms, full_speed=False)
+        changes = {"bandwidth_mib_s": mib_s, "allowed_mib_s": mib_s, "link_bytes_s": 0, "full_speed": False}
+        self._set(**changes, speed_since_ms=self._elapsed_ms)
 
     # -- at every look ------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Helm:
             Action.RAISE_DOWNTIME: lambda: self._limit(decision.value),
             Action.PACE: lambda: self._bandwidth(decision.value) and self._set(link_bytes_s=decision.link_bytes_s),
             Action.RAISE_BANDWIDTH: lambda: self._full_speed(decision),
-            Action.THROTTLE: lambda: self._set(throttle_percent=decision.value),
+            Action.THROTTLE: lambda: self._set(throttle_percent=decision.value, throttled_at_ms=self._elapsed_ms),
             Action.POST_COPY: self._post_copy,
             Action.PAUSE: self._pause,
             Action.GIVE_UP: lambda: self._end(decision.reason),
@@ -160,6 +160,11 @@ class Helm:
             return f"libvirt did not do it: {error.text}"
         return ""
 
+    @property
+    def _elapsed_ms(self) -> int:
+        """The migration's clock."""
+        return self.passes.last.elapsed_ms if self.passes.last else 0
+
     def _set(self, **changes: Any) -> bool:
         self.standing = dataclasses.replace(self.standing, **changes)
         return True
@@ -170,8 +175,7 @@ class Helm:
 
     def _bandwidth(self, mib_s: int, *, full_speed: bool = False) -> bool:
         self.errand.source.set_bandwidth(self.errand.uuid, mib_s or convergence.UNLIMITED_MIB_S)
-        since_ms = self.passes.last.elapsed_ms if self.passes.last else 0
-        return self._set(bandwidth_mib_s=mib_s, full_speed=full_speed, speed_since_ms=since_ms)
+        return self._set(bandwidth_mib_s=mib_s, full_speed=full_speed, speed_since_ms=self._elapsed_ms)
 
     def _full_speed(self, decision: Decision) -> bool:
         # The lower limit first: between the two calls the promise holds as well.

@@ -48,6 +48,8 @@ class Simulation:
     slow_mib_s: float = 0.0
     slow_until_s: float = 0.0
     can_post_copy: bool = True
+    #: It writes in bursts what it could not while it slept, so that slowing it down does not help.
+    catches_up: bool = False
     hand_over_ms: float = 50.0
 
     sent: float = 0.0
@@ -96,7 +98,7 @@ class Simulation:
     def writes(self) -> float:
         if self.paused_at_s is not None:
             return 0.0
-        return self.writes_mib_s * MIB * (1 - self.throttle / 100)
+        return self.writes_mib_s * MIB * (1 if self.catches_up else 1 - self.throttle / 100)
 
     def _step(self) -> Ending | None:
         self.clock_s += STEP_S
@@ -176,7 +178,10 @@ class Simulation:
                 **({"probed": True, "link_bytes_s": 0} if decision.probes else {}),
                 "limit_ms": decision.limit_ms,
             },
-            Action.THROTTLE: {"throttle_percent": decision.value},
+            Action.THROTTLE: {
+                "throttle_percent": decision.value,
+                "throttled_at_ms": round(self.clock_s * 1000),
+            },
             Action.PAUSE: {"settled": convergence.PAUSED},
         }
         if decision.action in {Action.PACE, Action.RAISE_BANDWIDTH}:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fleet.hypervisor.facts import JobSample
 from migrations_app import convergence
-from migrations_app.convergence import Abilities, Action, Standing, budget_ms, decide
+from migrations_app.convergence import Abilities, Action, Standing, budget_ms, decide, most_throttle_percent
 from migrations_app.course import Passes
 from migrations_app.terms import Terms
 from tests.migrations_app.precopy import Simulation
@@ -124,6 +124,16 @@ def test_disks_that_cannot_be_done_in_time_are_given_up_before_the_deadline() ->
     assert ending.how == "given up"
     assert ending.duration_s < 45
     assert "disks alone need" in ending.decisions[-1].reason
+
+
+@pytest.mark.parametrize("max_pause_ms", [100, 300, 900])
+def test_a_guest_never_sleeps_longer_at_a_time_than_was_promised(max_pause_ms: int) -> None:
+    terms = Terms(max_pause_ms=max_pause_ms)
+    run = Simulation(terms=terms, writes_mib_s=LINK_MIB_S * 1.2, catches_up=True)
+    ending = run.run()
+    assert ending.how == "given up"
+    assert run.throttle <= most_throttle_percent(terms)
+    assert "sleep longer at a time" in ending.decisions[-1].reason
 
 
 def test_post_copy_waits_for_the_disks_and_for_permission() -> None:

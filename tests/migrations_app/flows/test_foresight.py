@@ -11,6 +11,7 @@ import pytest
 
 from fleet.models import Job
 from fleet.states import JobState
+from migrations_app.history import Past
 from migrations_app.models import ForecastError
 from migrations_app.options import Options
 from tests.cast import Cast
@@ -86,6 +87,24 @@ def test_the_outcome_is_held_against_the_forecasts(committed_cast: Cast, moving:
     # 16 of 256 MiB were empty.
     assert error.taught["memory_share"] == pytest.approx(1 - 16 / 256, abs=0.001)
     assert error.taught["rate_mib_s"] == 100
+    # What was left when it was looked at is not the hand-over's.
+    at_30 = error.foreseen_at_30
+    assert error.taught["hand_over_seen_ms"] == max(100 - (at_30["pause_ms"] - at_30["hand_over_ms"]), 5)
+
+
+def test_what_hand_overs_took_beside_the_last_pass_is_foreseen_in_the_next_move(
+    committed_cast: Cast, moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    taught = [Past(guest="", source="", destination="", copied_disks=False, hand_over_seen_ms=71.0)] * 3
+    monkeypatch.setattr("migrations_app.flows.expectations.past_moves", lambda guest: taught)
+    job, thread = moving(cast.web, cast.beta)
+    move = cast.fleet.wait_for_migration(str(cast.web.uuid))
+    move.copy_memory(done_bytes=100 * MIB, remaining_bytes=156 * MIB)
+    wait_until(lambda: "outlook_at_30" in progress(job), 10, "39 % are done")
+    assert progress(job)["outlook_at_30"]["hand_over_ms"] == 71.0
+    move.succeed()
+    thread.join(20)
 
 
 def test_a_reckoning_that_breaks_fails_no_job(
