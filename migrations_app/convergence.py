@@ -207,6 +207,11 @@ class _Outlook:
         return self.left_s <= ABORT_S + self.rest_ms / 1000 * MARGIN + 1.0
 
     @property
+    def probing(self) -> bool:
+        """Whether the link is being measured anew: its queues are full, so that any pause would be a long one."""
+        return self.settling and self.standing.probed and not self.standing.link_bytes_s
+
+    @property
     def stuck(self) -> bool:
         """Whether the passes have stopped shrinking, or there is no time to wait and see."""
         return not self.in_first_pass and (self.passes.stuck >= PATIENCE_PASSES or self.hurried)
@@ -280,7 +285,7 @@ def _pace(now: _Outlook) -> Decision | None:
 
 def _raise_downtime(now: _Outlook) -> Decision | None:
     """The passes stopped shrinking: allow the pause they need, as far as the promise goes."""
-    if not now.stuck or now.at_end:
+    if not now.stuck or now.at_end or now.probing:
         return None
     needed = now.passes.needed_ms * MARGIN
     wanted = max(needed, now.standing.limit_ms * 1.3) if needed <= now.budget_ms and not now.hurried else math.inf
@@ -320,7 +325,7 @@ def _probe(now: _Outlook, full: int) -> Decision | None:
 def _pause(now: _Outlook) -> Decision | None:
     """Stop the guest where it is; the rest then fits into the promise."""
     # Later in a pass nobody knows what the guest has written again since it began.
-    if not (now.stuck and now.terms.may_pause and now.passes.fresh):
+    if not (now.stuck and now.terms.may_pause and now.passes.fresh) or now.probing:
         return None
     unseen_ms = now.passes.time_ms(now.writes_bytes_s * UNSEEN_S)
     expected = (now.rest_ms + unseen_ms) * MARGIN + now.abilities.hand_over_ms + now.abilities.burst_ms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from fleet.hypervisor.facts import JobSample
@@ -40,6 +40,9 @@ def test_every_policy_ends_as_it_says_and_keeps_its_pause(policy: str, percent: 
 
 #: Shrinking simulations takes minutes and tells little more.
 @settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+@example(  # the link was being measured anew when a pass ended
+    promised=100, deadline=0, throttle=True, post_copy=True, pause=True, percent=25, link=3.0, set_mib=60, disk_mib=0
+)
 @given(
     promised=st.integers(100, 10_000),
     deadline=st.sampled_from([0, 20, 60]),
