@@ -199,7 +199,7 @@ class _Outlook:
         self.writes_bytes_s = sample.dirty_rate_bytes_s if sample else 0
         #: Sending what is left now, if the guest wrote nothing more.
         self.rest_ms = passes.time_ms(self.left_bytes) if sample and sample.memory_total_bytes else math.inf
-        self.at_end = standing.limit_ms >= self.budget_ms
+        self.at_end = standing.limit_ms >= self.budget_ms or self.probing
 
     @property
     def hurried(self) -> bool:
@@ -208,8 +208,11 @@ class _Outlook:
 
     @property
     def probing(self) -> bool:
-        """Whether the link is being measured anew: its queues are full, so that any pause would be a long one."""
-        return self.settling and self.standing.probed and not self.standing.link_bytes_s
+        """Whether the link is being measured anew: its queues are full, and a pause now would break the promise."""
+        if self.paced or not self.standing.probed or self.standing.link_bytes_s:
+            return False
+        queue_ms = _queue_ms(self.link_bytes_s) + self.abilities.hand_over_ms + LEAST_LIMIT_MS
+        return queue_ms > (self.terms.max_pause_ms or math.inf)
 
     @property
     def stuck(self) -> bool:
@@ -276,7 +279,8 @@ def _pace(now: _Outlook) -> Decision | None:
         return None
     if now.paced and not standing.link_bytes_s:
         return None  # what was asked for is below what the link carries: nothing queues
-    wanted = math.floor(min(max(now.writes_bytes_s * PACE_OVER_WRITES, LEAST_PACE * link), MOST_PACE * link) / _MIB)
+    most = math.floor(MOST_PACE * link / _MIB)
+    wanted = min(max(math.floor(max(now.writes_bytes_s * PACE_OVER_WRITES, LEAST_PACE * link) / _MIB), 1), most)
     if wanted < 1 or (now.paced and wanted < 1.2 * standing.bandwidth_mib_s):
         return None
     text = f"The link carries {_mib_s(link)}; {wanted} MiB/s from now on keep its queues empty and the pause short."
@@ -285,7 +289,7 @@ def _pace(now: _Outlook) -> Decision | None:
 
 def _raise_downtime(now: _Outlook) -> Decision | None:
     """The passes stopped shrinking: allow the pause they need, as far as the promise goes."""
-    if not now.stuck or now.at_end or now.probing:
+    if not now.stuck or now.at_end:
         return None
     needed = now.passes.needed_ms * MARGIN
     wanted = max(needed, now.standing.limit_ms * 1.3) if needed <= now.budget_ms and not now.hurried else math.inf
@@ -328,7 +332,8 @@ def _pause(now: _Outlook) -> Decision | None:
     if not (now.stuck and now.terms.may_pause and now.passes.fresh) or now.probing:
         return None
     unseen_ms = now.passes.time_ms(now.writes_bytes_s * UNSEEN_S)
-    expected = (now.rest_ms + unseen_ms) * MARGIN + now.abilities.hand_over_ms + now.abilities.burst_ms
+    queue_ms = max(0.0 if now.paced else _queue_ms(now.link_bytes_s), now.abilities.burst_ms)
+    expected = (now.rest_ms + unseen_ms) * MARGIN + now.abilities.hand_over_ms + queue_ms
     if expected > (now.terms.max_pause_ms or math.inf):
         return None
     text = f"The guest is stopped for the rest: {expected:.0f} ms, {now.terms.max_pause_ms} ms are promised."

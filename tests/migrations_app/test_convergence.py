@@ -80,7 +80,8 @@ def test_whatever_the_guest_writes_the_promise_is_kept_and_the_deadline_too(
     # Below what a hand-over takes at all (50 ms, a burst of 100 ms, 10 ms of QEMU's least limit) nothing can be kept.
     assert ending.pause_ms <= max(promised, 210) + 5, ending.decisions
     if deadline and ending.how != "post-copy":
-        assert ending.duration_s <= deadline + 0.5, ending.decisions
+        # A last pause that was allowed begins in time; a long one may end after it.
+        assert ending.duration_s - ending.pause_ms / 1000 <= deadline + 0.5, ending.decisions
     if not post_copy:
         assert Action.POST_COPY not in ending.actions
     if not pause:
