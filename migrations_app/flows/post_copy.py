@@ -69,8 +69,8 @@ class _Broken:
 
     def __init__(self, errand: Errand, watch: _Watch) -> None:
         self._errand, self._watch = errand, watch
-        self._asked_at = 0.0
         self._waited = self._insists = False
+        self._told = ""
         here, there = errand.migration.source_name, errand.migration.destination_name
         text = f"Post-copy broke off: {there} runs the guest and {here} holds the rest. Drover mends it"
         errand.pen.say("post_copy.broken", text, level=JobEvent.Level.WARNING)
@@ -78,11 +78,11 @@ class _Broken:
 
     def mended(self) -> bool:
         """One look, and libvirt is asked again if it is time for that; True when it took it up and the rest arrived."""
-        quiet_s = time.monotonic() - max(self._watch.moved, self._asked_at)
+        quiet_s = time.monotonic() - self._watch.moved
         if not (self._insists or self._stream_ended() or quiet_s > STREAM_RETURNS_IN_S):
             return False
         error = _ask_again(self._errand, self._watch)
-        self._asked_at = time.monotonic()
+        self._watch.resume()
         if error is not None and self._errand.ask().outcome is Outcome.RECOVERING:
             self._refused(error)
         return error is None
@@ -97,6 +97,9 @@ class _Broken:
 
     def _refused(self, error: HypervisorError) -> None:
         """Because of the link, or because QEMU still has its old stream."""
+        if error.text != self._told:
+            self._told = error.text
+            self._errand.pen.say("post_copy.refused", f"It cannot be taken up yet: {error.text}")
         if isinstance(error, HostUnreachable | PeerUnreachable) or self._insists or self._stream_ended():
             return
         if not self._waited:

@@ -146,7 +146,7 @@ class _Watch:
     ) -> None:
         self.errand, self.course, self.copies_disks = errand, course, copies_disks
         self.share = share
-        self.began = self.moved = time.monotonic()
+        self.began = self.moved = self.told_stalled = time.monotonic()
         self.fingerprint: tuple[int, ...] = ()
         self.paused = threading.Event()
         self.next_pass = 2
@@ -250,8 +250,8 @@ class _Watch:
     def _give_up_if_hopeless(self) -> None:
         now = time.monotonic()
         if self.helm.in_post_copy:
-            if now - self.moved > POST_COPY_STALLED_AFTER_S:
-                self.moved = now
+            if now - max(self.moved, self.told_stalled) > POST_COPY_STALLED_AFTER_S:
+                self.told_stalled = now
                 text = "No memory arrives any more; Drover waits for the link, and mends what does not go on by itself"
                 self.errand.pen.say("post_copy.stalled", text, level=JobEvent.Level.WARNING)
             return

@@ -14,7 +14,7 @@ from fleet.jobs import commands, lease
 from fleet.models import Job, JobCommand
 from fleet.refusals import NotNow
 from fleet.states import JobState, Role
-from migrations_app.flows import post_copy, settle
+from migrations_app.flows import post_copy, settle, transfer
 from migrations_app.options import Options
 from migrations_app.second_tries import weaker
 from migrations_app.terms import Encryption
@@ -120,11 +120,17 @@ def test_before_the_first_byte_only_cancel_can_be_asked(committed_cast: Cast, mo
     thread.join(20)
 
 
-def test_in_post_copy_there_is_no_way_back(committed_cast: Cast, moving: Moving) -> None:
-    job, thread = moving(committed_cast.web, committed_cast.beta)
-    move = copying(committed_cast, job)
+def in_post_copy(cast: Cast, moving: Moving) -> tuple[Job, threading.Thread, Any]:
+    """A move that an operator has switched to post-copy."""
+    job, thread = moving(cast.web, cast.beta)
+    move = copying(cast, job)
     wish(job, "post-copy")
     wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    return job, thread, move
+
+
+def test_in_post_copy_there_is_no_way_back(committed_cast: Cast, moving: Moving) -> None:
+    job, thread, move = in_post_copy(committed_cast, moving)
     wait_until(lambda: "cancel" not in can(job), 10, "cancel is off")
     with pytest.raises(NotNow, match="no way back"):
         wish(job, "cancel")
@@ -138,10 +144,7 @@ def test_a_broken_post_copy_is_mended_as_often_as_it_takes(
 ) -> None:
     cast = committed_cast
     monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
-    job, thread = moving(cast.web, cast.beta)
-    move = copying(cast, job)
-    wish(job, "post-copy")
-    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    job, thread, move = in_post_copy(cast, moving)
     move.refuse_mending = 3
     move.break_post_copy()
     second = cast.fleet.wait_for_migration(str(cast.web.uuid))
@@ -159,10 +162,7 @@ def test_a_stream_that_goes_on_by_itself_is_left_in_peace(
 ) -> None:
     cast = committed_cast
     monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
-    job, thread = moving(cast.web, cast.beta)
-    move = copying(cast, job)
-    wish(job, "post-copy")
-    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    job, thread, move = in_post_copy(cast, moving)
     move.break_post_copy(noticed=False)
     wait_until(lambda: "post_copy.broken" in log(job), 10, "it is told")
     move.go_on_by_itself()
@@ -177,17 +177,16 @@ def test_a_stream_that_stays_dead_is_broken_off_and_taken_up_again(
 ) -> None:
     cast = committed_cast
     monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
-    monkeypatch.setattr(post_copy, "STREAM_RETURNS_IN_S", 0.0)
-    job, thread = moving(cast.web, cast.beta)
-    move = copying(cast, job)
-    wish(job, "post-copy")
-    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    monkeypatch.setattr(post_copy, "STREAM_RETURNS_IN_S", 0.6)
+    # That it stands still is told meanwhile, and again: words are no movement.
+    monkeypatch.setattr(transfer, "POST_COPY_STALLED_AFTER_S", 0.2)
+    job, thread, move = in_post_copy(cast, moving)
     move.refuse_mending = 4
     move.break_post_copy(noticed=False)
     cast.fleet.wait_for_migration(str(cast.web.uuid)).succeed()
     thread.join(20)
     assert reloaded(job).state == JobState.SUCCEEDED
-    assert {"post_copy.waits", "post_copy.broken_off", "post_copy.mended"} <= set(log(job))
+    assert {"post_copy.stalled", "post_copy.waits", "post_copy.broken_off", "post_copy.mended"} <= set(log(job))
 
 
 def test_another_worker_mends_what_the_dead_one_left_in_post_copy(
@@ -196,10 +195,7 @@ def test_another_worker_mends_what_the_dead_one_left_in_post_copy(
     cast = committed_cast
     monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
     monkeypatch.setattr(settle, "PATIENCE_S", 0.3)
-    job, thread = moving(cast.web, cast.beta)
-    move = copying(cast, job)
-    wish(job, "post-copy")
-    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    job, thread, move = in_post_copy(cast, moving)
     cast.fleet.hosts["beta"].faults.unreachable()
     move.break_post_copy()
     thread.join(20)
@@ -219,10 +215,7 @@ def test_a_source_that_died_in_post_copy_is_never_called_an_arrival(
     monkeypatch.setattr(settle, "PATIENCE_S", 0.3)
     monkeypatch.setattr(post_copy, "SETTLES_IN_S", 0.3)
     monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
-    job, thread = moving(cast.web, cast.beta)
-    move = copying(cast, job)
-    wish(job, "post-copy")
-    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    job, thread, move = in_post_copy(cast, moving)
     cast.fleet.hosts["alpha"].guest_rows.pop(str(cast.web.uuid))
     cast.fleet.hosts["beta"].reasons[str(cast.web.uuid)] = "postcopy"
     move._end(HypervisorError("the source's QEMU is gone"))
@@ -235,10 +228,7 @@ def test_a_guest_whose_other_half_is_gone_is_told_to_stand_still_and_nothing_is_
 ) -> None:
     cast = committed_cast
     monkeypatch.setattr(post_copy, "AGAIN_S", 0.05)
-    job, thread = moving(cast.web, cast.beta)
-    move = copying(cast, job)
-    wish(job, "post-copy")
-    wait_until(lambda: move.in_post_copy, 10, "libvirt is told")
+    job, thread, move = in_post_copy(cast, moving)
     move.refuse_mending = 1000
     move.break_post_copy()
     cast.fleet.hosts["beta"].guest_rows.pop(str(cast.web.uuid))
