@@ -33,6 +33,8 @@ HOPELESS_PASSES = 10
 HOPELESS_MS = 10_000
 #: libvirt needs this long to end a migration that is given up; the deadline includes it.
 ABORT_S = 3.0
+#: A limit is raised only as far as it can stand for so long before it has to be lowered for the deadline.
+STANDS_FOR_S = 1.0
 #: A throttled guest runs 10 ms and then sleeps (QEMU's CPU_THROTTLE_TIMESLICE); QEMU throttles up to 99 %.
 SLICE_MS = 10
 MOST_THROTTLE_PERCENT = 99
@@ -75,6 +77,8 @@ class Action(StrEnum):
     WAIT = "wait"
     #: `value`: milliseconds.
     RAISE_DOWNTIME = "raise_downtime"
+    #: `value`: milliseconds; what was allowed would by now end too late.
+    LOWER_DOWNTIME = "lower_downtime"
     #: QEMU does it by itself once it was allowed at the start; `value`: percent it has come to.
     THROTTLE = "throttle"
     #: `value`: MiB/s that leave the sockets' queues empty.
@@ -141,8 +145,12 @@ class Decision:
 def budget_ms(terms: Terms, abilities: Abilities, *, link_bytes_s: float = 0) -> int:
     """The highest downtime limit that keeps the promise; `link_bytes_s` where the link itself holds the copy back."""
     promised = terms.max_pause_ms or MAX_DOWNTIME_MS
-    overhead = abilities.hand_over_ms + max(_queue_ms(link_bytes_s), abilities.burst_ms)
-    return max(math.floor(promised - overhead), min(promised, LEAST_LIMIT_MS))
+    return max(math.floor(promised - _overhead_ms(abilities, link_bytes_s)), min(promised, LEAST_LIMIT_MS))
+
+
+def _overhead_ms(abilities: Abilities, link_bytes_s: float) -> float:
+    """What a pause takes besides sending the rest."""
+    return abilities.hand_over_ms + max(_queue_ms(link_bytes_s), abilities.burst_ms)
 
 
 def _queue_ms(link_bytes_s: float) -> float:
@@ -190,8 +198,14 @@ class _Outlook:
         slow = bool(passes.rate_bytes_s) and passes.rate_bytes_s < BINDING * cap and not self.settling
         self.paced = bool(cap) and not slow
         self.link_bytes_s = max(float(standing.link_bytes_s), passes.rate_bytes_s) if not slow else passes.rate_bytes_s
-        self.budget_ms = budget_ms(terms, abilities, link_bytes_s=0 if self.paced else self.link_bytes_s)
+        holds_back = 0.0 if self.paced else self.link_bytes_s
+        self.overhead_ms = _overhead_ms(abilities, holds_back)
         self.left_s = terms.max_duration_s - elapsed_s if terms.max_duration_s else math.inf
+        #: The limits whose pauses end before the deadline: if they begin now, and if they begin at the last moment.
+        self.in_time_ms = 1000 * self.left_s - self.overhead_ms
+        self.always_in_time_ms = max(math.floor(1000 * ABORT_S - self.overhead_ms), LEAST_LIMIT_MS)
+        in_time_ms = max(self.in_time_ms - 1000 * STANDS_FOR_S, self.always_in_time_ms)
+        self.budget_ms = min(budget_ms(terms, abilities, link_bytes_s=holds_back), in_time_ms)
         self.elapsed_s = elapsed_s
         self.in_first_pass = not passes.recent_bytes
         sample = passes.last
@@ -209,8 +223,11 @@ class _Outlook:
     @property
     def probing(self) -> bool:
         """Whether the link is being measured anew: its queues are full, and a pause now would break the promise."""
-        if self.paced or not self.standing.probed or self.standing.link_bytes_s:
-            return False
+        return not self.paced and self.standing.probed and not self.standing.link_bytes_s and self.floods
+
+    @property
+    def floods(self) -> bool:
+        """Whether full queues alone would break the promise."""
         queue_ms = _queue_ms(self.link_bytes_s) + self.abilities.hand_over_ms + LEAST_LIMIT_MS
         return queue_ms > (self.terms.max_pause_ms or math.inf)
 
@@ -242,6 +259,15 @@ def _end_in_time(now: _Outlook) -> Decision | None:
         return None
     text = f"Not done within {now.terms.max_duration_s} s. {now.words()} It is given up in time."
     return Decision(action=Action.GIVE_UP, reason=text)
+
+
+def _lower_downtime(now: _Outlook) -> Decision | None:
+    """The pause that is allowed would end after the deadline: from here on only one that cannot."""
+    if now.standing.limit_ms <= max(now.in_time_ms, now.always_in_time_ms):
+        return None
+    limit = now.always_in_time_ms
+    text = f"{now.left_s:.0f} s are left, so that no more than {limit} ms are allowed until it is given up."
+    return Decision(action=Action.LOWER_DOWNTIME, value=limit, reason=text)
 
 
 def _too_slow(now: _Outlook) -> Decision | None:
@@ -304,10 +330,9 @@ def _raise_bandwidth(now: _Outlook) -> Decision | None:
     if not now.stuck or not standing.bandwidth_mib_s or standing.full_speed:
         return None
     full = standing.allowed_mib_s
-    queue_ms = _queue_ms(now.link_bytes_s) + now.abilities.hand_over_ms + LEAST_LIMIT_MS
     if full and full <= standing.bandwidth_mib_s:
         return None
-    if queue_ms > (now.terms.max_pause_ms or math.inf):
+    if now.floods:
         return _probe(now, full)
     speed = f"{full} MiB/s" if full else "full speed"
     limit = min(standing.limit_ms, budget_ms(now.terms, now.abilities, link_bytes_s=now.link_bytes_s))
@@ -332,9 +357,8 @@ def _pause(now: _Outlook) -> Decision | None:
     if not (now.stuck and now.terms.may_pause and now.passes.fresh) or now.probing:
         return None
     unseen_ms = now.passes.time_ms(now.writes_bytes_s * UNSEEN_S)
-    queue_ms = max(0.0 if now.paced else _queue_ms(now.link_bytes_s), now.abilities.burst_ms)
-    expected = (now.rest_ms + unseen_ms) * MARGIN + now.abilities.hand_over_ms + queue_ms
-    if expected > (now.terms.max_pause_ms or math.inf):
+    expected = (now.rest_ms + unseen_ms) * MARGIN + now.overhead_ms
+    if expected > min(now.terms.max_pause_ms or math.inf, 1000 * now.left_s):
         return None
     text = f"The guest is stopped for the rest: {expected:.0f} ms, {now.terms.max_pause_ms} ms are promised."
     return Decision(action=Action.PAUSE, value=math.ceil(expected), reason=text)
@@ -384,6 +408,7 @@ def _give_up(now: _Outlook) -> Decision | None:
 #: In this order; the first that has something to say decides.
 _RULES: tuple[Callable[[_Outlook], Decision | None], ...] = (
     _end_in_time,
+    _lower_downtime,
     _too_slow,
     _disks_in_time,
     _pace,

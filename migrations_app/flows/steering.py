@@ -133,6 +133,7 @@ class Helm:
     def _do(self, decision: Decision) -> None:
         steps: dict[Action, Callable[[], bool]] = {
             Action.RAISE_DOWNTIME: lambda: self._limit(decision.value),
+            Action.LOWER_DOWNTIME: lambda: self._limit(decision.value),
             Action.PACE: lambda: self._bandwidth(decision.value) and self._set(link_bytes_s=decision.link_bytes_s),
             Action.RAISE_BANDWIDTH: lambda: self._full_speed(decision),
             Action.THROTTLE: lambda: self._set(throttle_percent=decision.value, throttled_at_ms=self._elapsed_ms),

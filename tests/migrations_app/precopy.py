@@ -171,6 +171,7 @@ class Simulation:
     def _do(self, decision: Decision) -> Ending | None:
         change = {
             Action.RAISE_DOWNTIME: {"limit_ms": decision.value},
+            Action.LOWER_DOWNTIME: {"limit_ms": decision.value},
             Action.PACE: {"bandwidth_mib_s": decision.value, "link_bytes_s": decision.link_bytes_s},
             Action.RAISE_BANDWIDTH: {
                 "bandwidth_mib_s": decision.value,
