@@ -237,7 +237,7 @@ class OutlookAt30Serializer(serializers.Serializer[Any]):
     total_s = serializers.FloatField(allow_null=True)
     pause_ms = serializers.IntegerField(allow_null=True)
     percent = serializers.FloatField()
-    hand_over_ms = serializers.FloatField(allow_null=True, required=False)
+    hand_over_ms = serializers.FloatField(required=False)
 
 
 class ProgressSerializer(serializers.Serializer[Any]):

@@ -55,9 +55,9 @@ class Foresight:
         if stopped:
             found = Outlook(text_code="ending", converges=True, pause_ms=found.pause_ms, eta_s=found.eta_s)
         self._warn(found)
-        return self._document(found, progress)
+        return self._document(found, progress, means.hand_over_ms)
 
-    def _document(self, found: Outlook, progress: dict[str, Any]) -> dict[str, Any]:
+    def _document(self, found: Outlook, progress: dict[str, Any], hand_over_ms: float) -> dict[str, Any]:
         now = timezone.now()
         done_at = None if found.eta_s is None else rfc3339(now + timedelta(seconds=found.eta_s))
         ends = found.eta_s is not None and found.converges is not False
@@ -76,7 +76,7 @@ class Foresight:
             # With what the hand-over was taken to take, so that the move teaches what it really took.
             more["outlook_at_30"] = {name: document[name] for name in kept} | {
                 "percent": progress["percent"],
-                "hand_over_ms": self._known[0].hand_over_ms if self._known else None,
+                "hand_over_ms": hand_over_ms,
             }
         return more
 
