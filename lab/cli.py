@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     reset_options.add_argument("--hard", action="store_true", help="also the ones that never moved")
     cut_options = command(cut, "drop traffic of a host, or between two", "host", "other?")
     cut_options.add_argument("--from-manager", action="store_true", help="only between the manager and the host")
+    cut_options.add_argument("--port", type=int, help="between two, only connections to this TCP port")
     cut_options.add_argument("--loss", type=int, default=100, metavar="PERCENT", help="drop only so many packets")
     command(heal, "take cuts back", "host?", "other?")
     add_kill(command(kill, "signal a host's processes (default: its libvirtd)", "host"))
@@ -135,7 +136,8 @@ def status(o: argparse.Namespace) -> None:
         here = " ".join(g["name"] for g in about["guests"] if one["name"] in g["running_on"])
         print(f"  {one['name']:8} {one['site']:6} {one['address']:14} {daemon:15} {here}")
     for cut_ in about["cuts"]:
-        print(f"  cut: {cut_['host']} from {cut_['other'] or 'everybody'}, {cut_['loss_percent']} %")
+        port = f", port {cut_['port']}" if cut_.get("port") else ""
+        print(f"  cut: {cut_['host']} from {cut_['other'] or 'everybody'}{port}, {cut_['loss_percent']} %")
 
 
 def guests(o: argparse.Namespace) -> None:
@@ -152,7 +154,7 @@ def reset(o: argparse.Namespace) -> None:
 
 def cut(o: argparse.Namespace) -> None:
     """A cut."""
-    Lab.open(o.name).cut(o.host, "manager" if o.from_manager else o.other, loss_percent=o.loss)
+    Lab.open(o.name).cut(o.host, "manager" if o.from_manager else o.other, loss_percent=o.loss, port=o.port)
 
 
 def heal(o: argparse.Namespace) -> None:

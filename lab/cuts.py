@@ -18,6 +18,8 @@ class Cut:
     host: str
     other: str | None = None
     loss_percent: int = 100
+    #: Only the connections to this TCP port of either end; between two hosts.
+    port: int | None = None
 
     def touches(self, host: str | None, other: str | None) -> bool:
         """Whether healing `host` (and `other`) means this cut; without names every cut is meant."""
@@ -40,7 +42,10 @@ def rules_of(cut: Cut, addresses: Mapping[str, str]) -> list[str]:
     if cut.other is None:
         return [f'iifname "h-{cut.host}" {verdict}', f'oifname "h-{cut.host}" {verdict}']
     here, there = addresses[cut.host], addresses[cut.other]
-    return [f"ip saddr {here} ip daddr {there} {verdict}", f"ip saddr {there} ip daddr {here} {verdict}"]
+    ways = [f"ip saddr {here} ip daddr {there}", f"ip saddr {there} ip daddr {here}"]
+    if cut.port is not None:
+        ways = [f"{way} tcp {end} {cut.port}" for way in ways for end in ("dport", "sport")]
+    return [f"{way} {verdict}" for way in ways]
 
 
 def apply(lab: str, cuts: Sequence[Cut], addresses: Mapping[str, str]) -> None:

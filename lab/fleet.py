@@ -233,12 +233,17 @@ class Lab:
         host.start_daemons(self.places, self.known(name))
         host.wait_for_daemon(self.places, name, self.addresses[name])
 
-    def cut(self, one: str, other: str | None = None, *, loss_percent: int = 100) -> None:
-        """Drop what passes between two hosts, a host and "manager", or (alone) a host and everybody."""
+    def cut(self, one: str, other: str | None = None, *, loss_percent: int = 100, port: int | None = None) -> None:
+        """Drop what passes between two hosts, a host and "manager", or (alone) a host and everybody.
+
+        `port`: between two, only the connections to this TCP port.
+        """
+        if port is not None and other is None:
+            raise LabError("one port is cut between two hosts: name the other one as well")
         ends = [self.known(one), *([other] if other is not None else [])]
         if other not in (None, cuts.MANAGER):
             self.known(ends[-1])
-        self.change_cuts([*self.cuts(), Cut(one, other, loss_percent)])
+        self.change_cuts([*self.cuts(), Cut(one, other, loss_percent, port)])
 
     def heal(self, one: str | None = None, other: str | None = None) -> None:
         """Take back all cuts, all of one host, or the one between two."""

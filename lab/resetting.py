@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 from lab import domain, guests, image, processes, raising, storage
 from lab.places import read_state
 from lab.plan import GuestPlan
+from lab.processes import LabError
+
+#: After this a guest that does not go is killed.
+STUBBORN_S = 10
 
 if TYPE_CHECKING:
     from lab.fleet import Lab
@@ -33,12 +37,13 @@ def untouched(lab: Lab) -> set[str]:
 
 
 def at_home(lab: Lab, names: set[str]) -> set[str]:
-    """Those that have their first disk and no other: any other file is about to be removed."""
+    """Those that run, and have their first disk and no other: any other file is about to be removed."""
 
-    def has_its_disk(guest: GuestPlan) -> bool:
-        return guests.disks_of(lab.name, guest.host, guest.name) == {"vda": domain.disk_path(guest)}
+    def is_as_it_was(guest: GuestPlan) -> bool:
+        runs = lab.virsh(guest.host, "domstate", guest.name).strip() == "running"
+        return runs and guests.disks_of(lab.name, guest.host, guest.name) == {"vda": domain.disk_path(guest)}
 
-    return {name for name in names if has_its_disk(lab.guests[name])}
+    return {name for name in names if is_as_it_was(lab.guests[name])}
 
 
 def clear(lab: Lab, name: str, keep: set[str]) -> None:
@@ -56,9 +61,16 @@ def clear(lab: Lab, name: str, keep: set[str]) -> None:
             lab.virsh(name, "; ".join(words), check=False)
         return not left
 
-    for guest in unwanted():  # a QEMU that was stopped would keep libvirtd waiting
-        lab.kill(name, qemu=guest, number=signal.SIGCONT)
-    processes.wait_until(remove, 30, f"{name}: its guests do not go")
+    def signal_all(number: signal.Signals) -> None:
+        for guest in unwanted():
+            lab.kill(name, qemu=guest, number=number)
+
+    signal_all(signal.SIGCONT)  # a QEMU that was stopped would keep libvirtd waiting
+    try:
+        processes.wait_until(remove, STUBBORN_S, "")
+    except LabError:  # one that waits for memory which never comes hears nobody
+        signal_all(signal.SIGKILL)
+        processes.wait_until(remove, 30, f"{name}: its guests do not go")
 
 
 def remake(lab: Lab, wanted: list[GuestPlan]) -> None:

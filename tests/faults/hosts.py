@@ -7,6 +7,7 @@ import time
 
 from tests.faults.fault import Act, Fault, at_point, job_over, libvirt_gave_up, release, seconds, then, unknown, wake
 from tests.faults.scene import DESTINATION, SOURCE, Scene
+from tests.with_lab.installation import until
 
 
 def _restart(host: str) -> Act:
@@ -58,13 +59,6 @@ def power(host: str, whose: str) -> Fault:
 
 
 KILL_SOURCE, KILL_DESTINATION = daemon_killed(SOURCE, "source"), daemon_killed(DESTINATION, "destination")
-#: It takes a copy along that never ran, and the source cannot go on.
-KILL_DESTINATION_IN_SWITCH = Fault(
-    KILL_DESTINATION.words,
-    then(lambda scene: scene.notes.update(guest_state="paused"), KILL_DESTINATION.inject),
-    KILL_DESTINATION.broken,
-    KILL_DESTINATION.heal,
-)
 END_SOURCE, END_DESTINATION = daemon_ended(SOURCE, "source"), daemon_ended(DESTINATION, "destination")
 HANG_SOURCE, HANG_DESTINATION = daemon_hangs(SOURCE, "source"), daemon_hangs(DESTINATION, "destination")
 QEMU_SOURCE, QEMU_DESTINATION = qemu(SOURCE, "source"), qemu(DESTINATION, "destination")
@@ -123,5 +117,44 @@ FULL_AT_POINT = at_point(FULL)
 CUT_AT_POINT = Fault(CUT_LONG.words, then(CUT_LONG.inject, release, wake), libvirt_gave_up, _heal)
 
 
+def _stands_still(scene: Scene) -> None:
+    """Whatever else becomes of it, the guest can only stand still at its source, or be off."""
+    scene.notes["guest_state"] = "paused"
+
+
+def _libvirt_cut_in_switch(scene: Scene) -> None:
+    """QEMU's stream goes through, slowly; the destination is never told to let the guest go on."""
+    _stands_still(scene)
+    scene.lab.virsh(SOURCE, "migrate-setspeed", scene.guest, "1", "--postcopy")
+    scene.lab.cut(SOURCE, DESTINATION, port=LIBVIRT_TLS)
+    status, answer = scene.drover.api("POST", f"jobs/{scene.job['id']}/post-copy/", {})
+    assert status == 202, answer
+    until(lambda: "post-copy" in scene.domstate(SOURCE), 20, "the source is in post-copy")
+
+
+def _half_a_copy_ended(scene: Scene) -> None:
+    """The destination's libvirtd ends a copy that never ran together with the connection it came over."""
+    until(lambda: not scene.domstate(DESTINATION), 60, "the destination has given the copy up")
+
+
+def _reset_stream(scene: Scene) -> None:
+    """The source's kernel ends QEMU's connection, as a firewall does that forgets it.
+
+    Not in the first moments: what the destination's QEMU works with all the time has to be there, or it hears nobody.
+    """
+    until(lambda: scene.now["progress"]["memory"]["remaining"] < 80 << 20, 30, "the guest has what it uses most")
+    address = scene.lab.hosts[DESTINATION].address
+    ended = scene.lab.exec(SOURCE, "ss", "-K", "-tnH", "dst", address, "dport", "ge", f":{QEMU_STREAMS}")
+    assert address in ended, "no stream was there to be reset"
+
+
+LIBVIRT_TLS, QEMU_STREAMS = 16514, 49152
+CUT_IN_SWITCH = Fault(
+    "the libvirtds lose each other in the moment of the switch", _libvirt_cut_in_switch, _half_a_copy_ended, _heal
+)
+KILL_DESTINATION_IN_SWITCH = Fault(
+    KILL_DESTINATION.words, then(_stands_still, KILL_DESTINATION.inject), KILL_DESTINATION.broken, KILL_DESTINATION.heal
+)
+RESET_STREAM = Fault("QEMU's stream is reset", _reset_stream)
 CUT_45_S = cut("the link between the hosts is cut for 45 s", SOURCE, DESTINATION, seconds(45))
 CUT_POST_COPY = cut("the link between the hosts is cut for 6 s", SOURCE, DESTINATION, seconds(6))

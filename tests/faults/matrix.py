@@ -32,6 +32,7 @@ EITHER = (*ARRIVED, *STAYED)
 CANCELLED = ("cancelled@alpha",)
 TOO_LATE = (*CANCELLED, *ARRIVED)
 OFF = ("failed@alpha",)
+MENDED = ("post_copy.broken", "post_copy.mended")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,8 @@ PEOPLE = [
     *rows(29, people.TWO_OPERATORS, {at.NONE: ARRIVED}),
     *rows(30, people.VIRSH_DESTROYS, {at.MEMORY: OFF}),
     *rows(30, people.VIRSH_REMOVES, {at.CHECK: ("failed@",)}),
-    *rows(30, people.VIRSH_UNDEFINES, {at.CHECK: EITHER, at.MEMORY: EITHER}),
+    *rows(30, people.VIRSH_UNDEFINES, {at.CHECK: EITHER}),
+    *rows(30, people.VIRSH_UNDEFINES_TOO, {at.MEMORY: EITHER}),
     *rows(30, people.VIRSH_SUSPENDS, {at.MEMORY: ARRIVED}),
     *rows(41, people.CANCEL, {at.QUEUED: CANCELLED, at.CHECK: CANCELLED, at.INTENT: CANCELLED, at.ARRIVING: CANCELLED}),
     *rows(41, people.CANCEL, {at.MEMORY: CANCELLED, at.BEFORE_FINISH: TOO_LATE, at.BEFORE_CONFIRM: ARRIVED}),
@@ -149,7 +151,9 @@ POST_COPY = [
     *rows(21, hosts.CUT_POST_COPY, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY),
     # The kernel sends again within as long as the link was away.
     *rows(21, hosts.CUT_45_S, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY, within_s=90),
-    *rows(21, hosts.KILL_DESTINATION_IN_SWITCH, {at.POST_COPY_BEGINS: STAYED}, wish=MAY_POST_COPY),
+    *rows(21, hosts.RESET_STREAM, {at.POST_COPY: ARRIVED}, wish=MAY_POST_COPY, says=MENDED),
+    *rows(21, hosts.CUT_IN_SWITCH, {at.BEFORE_POST_COPY: STAYED}, wish=MAY_POST_COPY, says=("stranded",)),
+    *rows(7, hosts.KILL_DESTINATION_IN_SWITCH, {at.POST_COPY_BEGINS: STAYED}, wish=MAY_POST_COPY),
 ]
 OFFLINE = [
     *rows(2, programs.WORKER, {at.MEMORY: ARRIVED}, wish=SUSPENDED),

@@ -103,8 +103,9 @@ VIRSH_MOVES = virsh("virsh moves the guest to the destination first", *MOVE)
 VIRSH_MOVES_TOO = virsh("virsh wants to move the guest too", *MOVE, check=False)
 VIRSH_DESTROYS = virsh("virsh destroys the guest at the source", "destroy", "{guest}")
 VIRSH_REMOVES = virsh("virsh destroys and undefines the guest", "destroy {guest}; undefine {guest}", guest_removed=True)
-#: While it moves, libvirt itself refuses after half a minute.
-VIRSH_UNDEFINES = virsh("virsh undefines the running guest", "undefine", "{guest}", check=False)
+VIRSH_UNDEFINES = virsh("virsh undefines the running guest", "undefine", "{guest}")
+#: libvirt itself refuses after half a minute, or does it when the move has ended by then.
+VIRSH_UNDEFINES_TOO = virsh(VIRSH_UNDEFINES.words, "undefine", "{guest}", check=False)
 #: To libvirt that is a means to let the copy end (as `virsh migrate --timeout-suspend`): it runs on at the destination.
 VIRSH_SUSPENDS = virsh("virsh suspends the guest", "suspend", "{guest}")
 

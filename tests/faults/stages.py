@@ -112,6 +112,7 @@ MEMORY = Point("memory", "memory is being copied", _crawling("memory"))
 BEFORE_FINISH = Point("switch-over", "memory is over, the destination has not said Finish", _before_finish)
 BEFORE_CONFIRM = Point("switch-over", "the guest runs there, the source has not confirmed", _before_confirm)
 POST_COPY = Point("post-copy", "the guest runs there, its memory is not all there", _post_copy)
+BEFORE_POST_COPY = Point("post-copy", "an operator is about to switch to it", _crawling("memory"))
 POST_COPY_BEGINS = Point(
     "post-copy", "the source is in post-copy, the destination does not run it yet", _post_copy_begins
 )

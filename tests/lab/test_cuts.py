@@ -22,6 +22,16 @@ def test_a_lossy_link_drops_some() -> None:
     assert rules_of(Cut("alpha", "manager", 20), ADDRESSES)[0].endswith("numgen random mod 100 < 20 drop")
 
 
+def test_one_port_is_cut_whoever_opened_the_connection() -> None:
+    here, there = ADDRESSES["alpha"], ADDRESSES["beta"]
+    assert rules_of(Cut("alpha", "beta", port=16514), ADDRESSES) == [
+        f"ip saddr {here} ip daddr {there} tcp dport 16514 drop",
+        f"ip saddr {here} ip daddr {there} tcp sport 16514 drop",
+        f"ip saddr {there} ip daddr {here} tcp dport 16514 drop",
+        f"ip saddr {there} ip daddr {here} tcp sport 16514 drop",
+    ]
+
+
 def test_no_cuts_are_an_empty_chain() -> None:
     assert "drop" not in ruleset([], ADDRESSES).replace("drover", "")
 
