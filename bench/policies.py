@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from bench.moves import by_virsh
 from bench.numbers import Report, median, percentile
 from bench.scene import Scene, scene
 from lab.processes import LabError
@@ -22,6 +23,8 @@ GUESTS = (f"{GUEST}:dirty:alpha:shared:128:rate=1,set_mib=32,ticks_ms=5",)
 #: Nothing may take longer, whatever a policy allows.
 DEADLINE_S = 120
 KEPT_RUNS, KEPT_AT_LEAST = 20, 19
+#: What the guest writes when Drover and bare virsh are held against each other.
+CONTROL_PERCENT = 80
 #: The lab guest's clock ticks this often, so that its silence is known to this.
 TICK_MS = 5
 
@@ -62,15 +65,33 @@ def run(report: Report, options: argparse.Namespace) -> None:
             least = KEPT_AT_LEAST * runs // KEPT_RUNS
             kept = sum(one.kept for one in found)
             report.line(f"policies.promise_300.{percent}_percent.kept", kept, least, least=True)
+            report.line(
+                f"policies.promise_300.{percent}_percent.no_answer_afterwards", sum(one.harmed for one in found)
+            )
+        _control(report, drover, runs)
+
+
+def _control(report: Report, drover: Scene, runs: int) -> None:
+    """How often the guest does not answer afterwards, moved in turn by Drover and by bare virsh in the same way."""
+    silent = {"drover": 0, "virsh": 0}
+    for _ in range(runs):
+        silent["drover"] += move(drover, CONTROL_PERCENT, policy="Balanced").harmed
+        silent["virsh"] += _silent_after_virsh(drover)
+    for who, count in silent.items():
+        report.line(f"policies.no_answer_afterwards.{who}_of_{runs}", count)
+
+
+def _silent_after_virsh(drover: Scene) -> bool:
+    source, destination = _from_write(drover, CONTROL_PERCENT)
+    more = ("--unsafe", "--bandwidth", str(LINK_MIB_S))
+    by_virsh(drover.lab, GUEST, source, destination, inside=True, more=more)
+    return not _alive(drover)
 
 
 def move(drover: Scene, percent: int, **options: Any) -> Run:
     """Move the writer to the other host at this rate and measure."""
-    _write(drover, percent * LINK_MIB_S // 100)
-    lab, source = drover.lab, drover.lab.whereabouts(GUEST)
-    destination = "beta" if source == "alpha" else "alpha"
-    until(lambda: drover.where(GUEST) == source, 30, "the row follows")
-    with lab.pause_meter(GUEST) as meter:
+    _, destination = _from_write(drover, percent)
+    with drover.lab.pause_meter(GUEST) as meter:
         wish = {"bandwidth_mib_s": LINK_MIB_S, "timeout_s": DEADLINE_S, **options}
         job = drover.finished(drover.move(GUEST, destination, options=wish), DEADLINE_S + 30)
         time.sleep(1.0)
@@ -87,6 +108,14 @@ def move(drover: Scene, percent: int, **options: Any) -> Run:
         promised_ms=steering.get("promised_ms", 300),
         harmed=not _alive(drover),
     )
+
+
+def _from_write(drover: Scene, percent: int) -> tuple[str, str]:
+    """The guest writes at this rate and its row is true; where it is, and where it is to go."""
+    _write(drover, percent * LINK_MIB_S // 100)
+    source = drover.lab.whereabouts(GUEST)
+    until(lambda: drover.where(GUEST) == source, 30, "the row follows")
+    return source, "beta" if source == "alpha" else "alpha"
 
 
 def _write(drover: Scene, mib_s: int) -> None:
