@@ -205,7 +205,7 @@ class _Outlook:
         self.in_time_ms = 1000 * self.left_s - self.overhead_ms
         self.always_in_time_ms = max(math.floor(1000 * ABORT_S - self.overhead_ms), LEAST_LIMIT_MS)
         in_time_ms = max(self.in_time_ms - 1000 * STANDS_FOR_S, self.always_in_time_ms)
-        self.budget_ms = min(budget_ms(terms, abilities, link_bytes_s=holds_back), in_time_ms)
+        self.budget_ms = math.floor(min(budget_ms(terms, abilities, link_bytes_s=holds_back), in_time_ms))
         self.elapsed_s = elapsed_s
         self.in_first_pass = not passes.recent_bytes
         sample = passes.last
