@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bench.moves import by_virsh
 from bench.numbers import Report, median, percentile
 from bench.scene import Scene, scene
 from lab.processes import LabError
@@ -23,8 +22,6 @@ GUESTS = (f"{GUEST}:dirty:alpha:shared:128:rate=1,set_mib=32,ticks_ms=5",)
 #: Nothing may take longer, whatever a policy allows.
 DEADLINE_S = 120
 KEPT_RUNS, KEPT_AT_LEAST = 20, 19
-#: What the guest writes when Drover and bare virsh are held against each other.
-CONTROL_PERCENT = 80
 #: The lab guest's clock ticks this often, so that its silence is known to this.
 TICK_MS = 5
 
@@ -65,27 +62,7 @@ def run(report: Report, options: argparse.Namespace) -> None:
             least = KEPT_AT_LEAST * runs // KEPT_RUNS
             kept = sum(one.kept for one in found)
             report.line(f"policies.promise_300.{percent}_percent.kept", kept, least, least=True)
-            report.line(
-                f"policies.promise_300.{percent}_percent.no_answer_afterwards", sum(one.harmed for one in found)
-            )
-        _control(report, drover, runs)
-
-
-def _control(report: Report, drover: Scene, runs: int) -> None:
-    """How often the guest does not answer afterwards, moved in turn by Drover and by bare virsh in the same way."""
-    silent = {"drover": 0, "virsh": 0}
-    for _ in range(runs):
-        silent["drover"] += move(drover, CONTROL_PERCENT, policy="Balanced").harmed
-        silent["virsh"] += _silent_after_virsh(drover)
-    for who, count in silent.items():
-        report.line(f"policies.no_answer_afterwards.{who}_of_{runs}", count)
-
-
-def _silent_after_virsh(drover: Scene) -> bool:
-    source, destination = _from_write(drover, CONTROL_PERCENT)
-    more = ("--unsafe", "--bandwidth", str(LINK_MIB_S))
-    by_virsh(drover.lab, GUEST, source, destination, inside=True, more=more)
-    return not _alive(drover)
+            report.line(f"policies.promise_300.{percent}_percent.harmed", sum(one.harmed for one in found), 0)
 
 
 def move(drover: Scene, percent: int, **options: Any) -> Run:
@@ -106,7 +83,7 @@ def move(drover: Scene, percent: int, **options: Any) -> Run:
         visible_ms=max(meter.longest_ms - TICK_MS, 0),
         duration_s=(numbers.get("duration_ms") or (job["progress"].get("elapsed_ms") or 0)) / 1000,
         promised_ms=steering.get("promised_ms", 300),
-        harmed=not _alive(drover),
+        harmed=_harmed(drover),
     )
 
 
@@ -119,24 +96,18 @@ def _from_write(drover: Scene, percent: int) -> tuple[str, str]:
 
 
 def _write(drover: Scene, mib_s: int) -> None:
-    """Set the guest's rate; one that does not answer any more is made anew (QEMU without KVM loses pages at times)."""
-    try:
-        drover.lab.dirty(GUEST, mib_s)
-    except LabError:
-        drover.lab.reset(hard=True)
-        until(lambda: drover.where(GUEST) == drover.lab.whereabouts(GUEST), 60, "the row follows the new guest")
-        drover.lab.dirty(GUEST, mib_s)
+    drover.lab.dirty(GUEST, mib_s)
     time.sleep(1.0)
 
 
-def _alive(drover: Scene) -> bool:
-    """Whether the guest still answers; after a move its network may need a moment."""
+def _harmed(drover: Scene) -> bool:
+    """Whether the guest is silent or has lost memory; after a move its network may need a moment."""
     for _ in range(3):
         try:
-            return bool(drover.lab.ask(GUEST))
+            return drover.lab.state(GUEST)["stale_pages"] > 0
         except LabError:
             time.sleep(1)
-    return False
+    return True
 
 
 def _tell(report: Report, policy: str, percent: int, found: Run) -> None:

@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     command(dirty, "change how fast a guest dirties its memory (MiB/s)", "guest", "rate")
     command(ask, "one line about itself from a guest", "guest")
     command(check_counter, "prove that no acknowledged write was lost", "guest")
+    command(check_memory, "prove that no write to a dirty guest's memory was lost", "guest")
     command(serial, "the guest's serial log", "guest")
     command(virsh, "virsh inside a host", "host").add_argument("argv", nargs=argparse.REMAINDER)
     command(exec_, "a command inside a host", "host").add_argument("argv", nargs=argparse.REMAINDER)
@@ -225,6 +226,13 @@ def check_counter(o: argparse.Namespace) -> int:
     verdict = Lab.open(o.name).check_counter(o.guest)
     print(verdict)
     return 0 if verdict.ok else 1
+
+
+def check_memory(o: argparse.Namespace) -> int:
+    """0 only if no page lost a write."""
+    stale = Lab.open(o.name).check_memory(o.guest)
+    print(f"NOT OK: {stale} pages have lost a write" if stale else "ok: no page has lost a write")
+    return 1 if stale else 0
 
 
 def serial(o: argparse.Namespace) -> None:

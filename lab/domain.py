@@ -10,6 +10,11 @@ from lab.plan import GuestPlan, describe_guest, stable_uuid
 
 POOL_FOLDERS = {"shared": "/srv/shared", "local": "/srv/local"}
 
+# QEMU before 9.0 forgets pages that a TCG guest writes while it migrates if its memory is a whole number of 256 KiB
+# (upstream: "physmem: Fix migration dirty bitmap coherency with TCG memory access"): one move in twenty or so then
+# ends with a guest that hangs or went back in time. libvirt rounds to whole MiB, so the real size is given past it.
+CROOKED_KIB = 8
+
 # What saves a quarter of the boot under TCG; nothing in a lab guest needs what is left out.
 BOOT = (
     "console=ttyS0 quiet loglevel=1 panic=-1 nokaslr mitigations=off rcupdate.rcu_expedited=1 8250.nr_uarts=1 "
@@ -17,7 +22,7 @@ BOOT = (
 )
 
 GUEST = """\
-<domain type='qemu'>
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
   <uuid>{uuid}</uuid>
   <title>{title}</title>
@@ -55,6 +60,11 @@ GUEST = """\
     </serial>
     <memballoon model='none'/>
   </devices>
+  <qemu:commandline>
+    <qemu:arg value='-object'/><qemu:arg value='memory-backend-ram,id=lab.ram,size={memory_kib}k'/>
+    <qemu:arg value='-machine'/><qemu:arg value='memory-backend=lab.ram'/>
+    <qemu:arg value='-m'/><qemu:arg value='size={memory_kib}k'/>
+  </qemu:commandline>
 </domain>
 """
 
@@ -84,6 +94,7 @@ def guest_xml(lab: str, guest: GuestPlan, subnet: str, kernel: Path, initramfs: 
         title=escape(f"{guest.name} ({guest.temperament})"),
         description=escape(describe_guest(guest)),
         memory_mib=guest.memory_mib,
+        memory_kib=guest.memory_mib * 1024 - CROOKED_KIB,
         vcpus=guest.vcpus,
         kernel=kernel,
         initramfs=initramfs,

@@ -30,6 +30,8 @@ from lab.places import Places, lab_lock, locked, plan_from_json, plan_to_json, r
 from lab.plan import SSH_PORT, TLS_PORT, GuestPlan, LabPlan, link_key, make_plan
 from lab.processes import LabError, Process
 
+PAGES_PER_MIB = 256
+
 
 @dataclass(frozen=True)
 class Host:
@@ -165,6 +167,15 @@ class Lab:
     def check_counter(self, guest: str) -> Verdict:
         """Whether a write the guest's disk had acknowledged is missing, or the guest ever ran twice."""
         return guests.check_counter(self.places, self.whereabouts(guest), guest)
+
+    def state(self, guest: str) -> dict[str, int]:
+        """What a guest's program says of itself: uptime_ms, rate, dirtied_pages, stale_pages, next."""
+        return guests.state(addresses.guest(self.subnet, self.guests[guest].number))
+
+    def check_memory(self, guest: str) -> int:
+        """How many pages of a guest that writes its memory have lost a write, since it booted; none is right."""
+        plan = self.guests[guest]
+        return guests.check_memory(addresses.guest(self.subnet, plan.number), plan.set_mib * PAGES_PER_MIB)
 
     def pause_meter(self, guest: str) -> guests.PauseMeter:
         """A context that measures the longest silence of a guest that ticks or counts."""

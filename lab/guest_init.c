@@ -47,7 +47,7 @@ struct record { /* little endian, lab/counter.py RECORD */
 static char cmdline[2048];
 static struct pollfd watched[1 + BUTTONS]; /* the network, then whatever may be a power button */
 static int serial_fd, disk_fd = -1, udp_fd = -1;
-static uint64_t sequence = 1, boot_id, dirtied_pages, moment;
+static uint64_t sequence = 1, boot_id, dirtied_pages, stale_pages, moment;
 static long dirty_mib_s, set_pages, counter_ms, ticks_ms;
 static uint8_t *memory, *sector;
 
@@ -161,15 +161,21 @@ static void count(void) {
     say("COUNT", sequence++, (long long)now_ms());
 }
 
-static void dirty(uint64_t elapsed_ms) { /* one word in every 64 bytes: a whole page changes, at little cost */
-    static uint64_t owed_bytes, page, word = 88172645463325252ull;
+/* One word in every 64 bytes: a whole page changes, at little cost. Its second word says in which round it was written:
+ * a page that is not of the round before lost a write, which is what a migration that misses a dirty page does. */
+static void dirty(uint64_t elapsed_ms) {
+    static uint64_t owed_bytes, page, round = 1, word = 88172645463325252ull;
     owed_bytes += (uint64_t)dirty_mib_s * 1048576 * elapsed_ms / 1000;
     if (owed_bytes > (uint64_t)set_pages * PAGE) owed_bytes = (uint64_t)set_pages * PAGE;
-    for (; owed_bytes >= PAGE; owed_bytes -= PAGE, page = (page + 1) % set_pages, dirtied_pages++)
-        for (uint64_t *p = (uint64_t *)(memory + page * PAGE), *end = p + PAGE / 8; p < end; p += 8) {
+    for (; owed_bytes >= PAGE; owed_bytes -= PAGE, dirtied_pages++) {
+        uint64_t *p = (uint64_t *)(memory + page * PAGE), *end = p + PAGE / 8;
+        if (p[1] != round - 1) stale_pages++;
+        for (p[1] = round; p < end; p += 8) {
             word ^= word << 13, word ^= word >> 7, word ^= word << 17;
             *p = word;
         }
+        if (++page == (uint64_t)set_pages) page = 0, round++;
+    }
 }
 
 static void want_memory(long set_mib) {
@@ -190,8 +196,9 @@ static void answer(void) {
         dirty_mib_s = atol(line + 5);
         want_memory(option("lab.set_mib=", 16));
     }
-    int len = snprintf(line, sizeof line, "uptime_ms=%llu rate=%ld dirtied_pages=%llu next=%llu\n",
-        (unsigned long long)now_ms(), dirty_mib_s, (unsigned long long)dirtied_pages, (unsigned long long)sequence);
+    int len = snprintf(line, sizeof line, "uptime_ms=%llu rate=%ld dirtied_pages=%llu stale_pages=%llu next=%llu\n",
+        (unsigned long long)now_ms(), dirty_mib_s, (unsigned long long)dirtied_pages, (unsigned long long)stale_pages,
+        (unsigned long long)sequence);
     sendto(udp_fd, line, len, 0, (void *)&who, n);
 }
 

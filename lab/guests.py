@@ -99,6 +99,20 @@ def ask(address: str, words: str, timeout_s: float = 2) -> str:
     raise LabError(f"the guest at {address} does not answer")
 
 
+def check_memory(address: str, pages: int, timeout_s: float = 60) -> int:
+    """Pages of which the guest lost a write, told once it has looked at all of them again; it must be writing."""
+    begun = state(address)["dirtied_pages"]
+    processes.wait_until(
+        lambda: state(address)["dirtied_pages"] >= begun + pages, timeout_s, f"the guest at {address} does not write"
+    )
+    return state(address)["stale_pages"]
+
+
+def state(address: str) -> dict[str, int]:
+    """What a guest's program says of itself, by the names in lab/guest_init.c."""
+    return {name: int(value) for name, value in (word.split("=") for word in ask(address, "state").split())}
+
+
 class PauseMeter:
     """How long a guest that ticks or counts fell silent, seen from outside: its own clock stands still in a pause."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,6 +30,15 @@ def test_the_temperament_stands_on_the_kernels_command_line() -> None:
     assert "lab.dirty_mib_s=30 " in guest_xml("web1:dirty:alpha:local:96:rate=30").findtext("os/cmdline", "")
     assert "lab.counter_hz=50 " in guest_xml("web1:counter:alpha").findtext("os/cmdline", "")
     assert "lab.ticks_ms=10 " in guest_xml("web1:idle:alpha::96:ticks_ms=10").findtext("os/cmdline", "")
+
+
+def test_memory_is_of_a_size_of_which_qemu_forgets_no_page() -> None:
+    arguments = [
+        argument.get("value", "") for argument in guest_xml("web1:idle:alpha::96").iterfind("{*}commandline/{*}arg")
+    ]
+    (kib,) = {int(size) for argument in arguments for size in re.findall(r"size=(\d+)k", argument)}
+    assert kib % 4 == 0 < kib % 256
+    assert kib < 96 * 1024
 
 
 def test_a_shared_pool_is_one_per_site_and_a_local_one_per_host() -> None:

@@ -30,6 +30,7 @@ def test_a_dirtying_guest_moves_with_numbers_that_never_run_backwards(drover: In
     assert all(percent < 100 for percent in seen)
     assert now["progress"]["percent"] == 100
     assert real_lab.running_copies("cache1") == ["beta"]
+    assert real_lab.check_memory("cache1") == 0
 
 
 def test_a_local_disk_is_copied_stays_thin_and_loses_no_write(drover: Installation, real_lab: Lab) -> None:

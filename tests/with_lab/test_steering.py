@@ -30,6 +30,7 @@ def test_a_faster_copy_ends_a_slow_move(drover: Installation, real_lab: Lab) -> 
     ended = drover.finished(job)
     assert ended["state"] == "succeeded", ended
     assert "bandwidth.handled" in codes(drover, job)
+    assert real_lab.check_memory("cache1") == 0
 
 
 def test_a_guest_paused_to_finish_runs_at_the_destination(drover: Installation, real_lab: Lab) -> None:
@@ -55,6 +56,7 @@ def test_a_switch_to_post_copy_cannot_be_cancelled_and_arrives(drover: Installat
     ended = drover.finished(job)
     assert ended["state"] == "succeeded", ended
     assert real_lab.running_copies("cache1") == ["beta"]
+    assert real_lab.check_memory("cache1") == 0
 
 
 def test_a_link_cut_in_post_copy_is_mended_and_the_guest_lives(drover: Installation, real_lab: Lab) -> None:
