@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from migrations_app import convergence
-from migrations_app.convergence import Abilities, Standing
+from migrations_app import bearings
+from migrations_app.bearings import Abilities, Standing
 
 #: In the order of the buttons.
 ACTIONS = ("bandwidth", "downtime", "pause", "post-copy", "cancel")
@@ -18,7 +18,7 @@ def actions(
     """
     early = "" if begun else "the copy has not begun yet"
     why_not = {
-        "bandwidth": early or _settled(standing, but=convergence.PAUSED),
+        "bandwidth": early or _settled(standing, but=bearings.PAUSED),
         "downtime": early or _settled(standing) or ("the guest does not run while it moves" if not live else ""),
         "pause": early or _settled(standing) or _pause(live, copies_disks, in_first_pass),
         "post-copy": early or _settled(standing) or _post_copy(abilities, live, copies_disks),
@@ -34,7 +34,7 @@ def _settled(standing: Standing, *, but: str = "-") -> str:
 
 
 def _cancel(standing: Standing) -> str:
-    if standing.settled != convergence.IN_POST_COPY:
+    if standing.settled != bearings.IN_POST_COPY:
         return ""
     return "the guest runs at the destination already and needs the rest of its memory; there is no way back"
 

@@ -13,7 +13,7 @@ from fleet.hypervisor.facts import DiskFacts, GuestFacts, HostLoad, PoolFacts
 from fleet.hypervisor.interface import CpuVerdict, Hypervisor, MigrationOrder
 from fleet.refusals import Refused
 from fleet.states import GuestState
-from migrations_app import convergence, map_rules, modes, xml_difference
+from migrations_app import bearings, map_rules, modes, xml_difference
 from migrations_app.flows import folders, media, share, situations
 from migrations_app.flows.errand import Errand
 from migrations_app.models import Migration, QuarantinedDisk
@@ -268,7 +268,7 @@ def order(errand: Errand, findings: Findings, paths: dict[str, str]) -> Migratio
         persistent_xml=persistent,
         bandwidth_mib_s=share.allotted(errand),
         # The promise is kept from below: `flows.steering` raises the limit where the passes stop shrinking.
-        max_downtime_ms=convergence.first_limit_ms(terms, convergence.Abilities()),
+        max_downtime_ms=bearings.first_limit_ms(terms, bearings.Abilities()),
         # A guest that stands still writes nothing that would have to be waited for.
         auto_converge=terms.may_throttle and runs_on,
         # In reserve for an operator, whatever the policy says; QEMU takes no parallel connections beside it.

@@ -16,8 +16,9 @@ from fleet.hypervisor.errors import GuestNotFound, HypervisorError, NoJob
 from fleet.hypervisor.facts import JobSample
 from fleet.hypervisor.interface import MigrationOrder
 from fleet.models import JobCommand, JobEvent
-from migrations_app import convergence, steerable
-from migrations_app.convergence import Abilities, Action, Decision, Standing
+from migrations_app import bearings, convergence, steerable
+from migrations_app.bearings import Abilities, Standing
+from migrations_app.convergence import Action, Decision
 from migrations_app.course import Passes
 from migrations_app.flows.errand import Errand
 
@@ -58,7 +59,7 @@ class Helm:
         self.live, self.reason = bool(stored.get("live", True)), str(stored.get("reason", ""))
         self.tls = bool(stored.get("tls"))
         self.standing = Standing(
-            limit_ms=stored.get("limit_ms", convergence.first_limit_ms(self.terms, self.abilities)),
+            limit_ms=stored.get("limit_ms", bearings.first_limit_ms(self.terms, self.abilities)),
             bandwidth_mib_s=stored.get("bandwidth_mib_s", 0),
             allowed_mib_s=stored.get("allowed_mib_s", 0),
             link_bytes_s=stored.get("link_bytes_s", 0),
@@ -126,7 +127,7 @@ class Helm:
     @property
     def in_post_copy(self) -> bool:
         """Whether the guest runs at the destination already while its memory follows."""
-        return self.standing.settled == convergence.IN_POST_COPY
+        return self.standing.settled == bearings.IN_POST_COPY
 
     # -- decisions ----------------------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ class Helm:
     def _post_copy(self) -> bool:
         # What stands in the rows comes first: a worker that takes over must know that nothing may be aborted any more.
         before = self.standing
-        self._set(settled=convergence.IN_POST_COPY)
+        self._set(settled=bearings.IN_POST_COPY)
         self.errand.pen.report(self.errand.pen.job.progress | {"steering": self.document()})
         try:
             self.errand.source.start_post_copy(self.errand.uuid)
@@ -197,7 +198,7 @@ class Helm:
 
     def _pause(self) -> bool:
         self.errand.source.suspend(self.errand.uuid)
-        return self._set(settled=convergence.PAUSED)
+        return self._set(settled=bearings.PAUSED)
 
     def _end(self, why: str) -> bool:
         return self._give_up("hopeless", why) and self._set(settled="it was given up")
@@ -224,7 +225,7 @@ class Helm:
             return self._set(allowed_mib_s=int(wanted["mib_s"]), link_bytes_s=0, full_speed=False)
         if command.kind == JobCommand.Kind.DOWNTIME:
             self.terms = dataclasses.replace(self.terms, max_pause_ms=int(wanted["ms"]))
-            return self._limit(convergence.limit_now_ms(self.passes, self.terms, self.abilities, self.standing))
+            return self._limit(bearings.limit_now_ms(self.passes, self.terms, self.abilities, self.standing))
         if command.kind == JobCommand.Kind.POST_COPY:
             return self._post_copy()
         return self._pause()

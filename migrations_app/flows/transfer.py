@@ -250,7 +250,10 @@ class _Watch:
     def _give_up_if_hopeless(self) -> None:
         now = time.monotonic()
         if self.helm.in_post_copy:
-            if now - max(self.moved, self.told_stalled) > POST_COPY_STALLED_AFTER_S:
+            quiet_s = now - self.moved
+            # Told ever more seldom: a link that is gone for days does not fill the log.
+            again_s = max(POST_COPY_STALLED_AFTER_S, quiet_s / 3)
+            if quiet_s > POST_COPY_STALLED_AFTER_S and now - self.told_stalled > again_s:
                 self.told_stalled = now
                 text = "No memory arrives any more; Drover waits for the link, and mends what does not go on by itself"
                 self.errand.pen.say("post_copy.stalled", text, level=JobEvent.Level.WARNING)

@@ -6,8 +6,9 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from fleet.hypervisor.facts import JobSample
-from migrations_app import convergence
-from migrations_app.convergence import Abilities, Action, Decision, Standing
+from migrations_app import bearings, convergence
+from migrations_app.bearings import Abilities, Standing
+from migrations_app.convergence import Action, Decision
 from migrations_app.course import Passes
 from migrations_app.terms import Terms
 
@@ -68,7 +69,7 @@ class Simulation:
         self.disk_left = self.disk_mib * MIB
         self.abilities = Abilities(post_copy=self.can_post_copy, throttle=self.terms.may_throttle)
         cap = self.terms.bandwidth_mib_s
-        limit = convergence.first_limit_ms(self.terms, self.abilities)
+        limit = bearings.first_limit_ms(self.terms, self.abilities)
         self.standing = Standing(limit_ms=limit, bandwidth_mib_s=cap, allowed_mib_s=cap)
         self.passes = Passes()
 
@@ -122,7 +123,7 @@ class Simulation:
             return None
         # At full speed the sockets' queues are full, else a burst of a tenth of a second is on its way.
         share = self.speed / (self.link_mib_s * MIB)
-        queued = convergence.QUEUE_BYTES * 1000 / (self.link_mib_s * MIB) if share >= 0.95 else 100 * share
+        queued = bearings.QUEUE_BYTES * 1000 / (self.link_mib_s * MIB) if share >= 0.95 else 100 * share
         pause = self.remaining / (self.link_mib_s * MIB) * 1000 + self.hand_over_ms + queued
         if self.paused_at_s is not None:
             pause += (self.clock_s - self.paused_at_s) * 1000
@@ -183,7 +184,7 @@ class Simulation:
                 "throttle_percent": decision.value,
                 "throttled_at_ms": round(self.clock_s * 1000),
             },
-            Action.PAUSE: {"settled": convergence.PAUSED},
+            Action.PAUSE: {"settled": bearings.PAUSED},
         }
         if decision.action in {Action.PACE, Action.RAISE_BANDWIDTH}:
             change[decision.action]["speed_since_ms"] = round(self.clock_s * 1000)

@@ -7,8 +7,9 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from fleet.hypervisor.facts import JobSample
-from migrations_app import convergence
-from migrations_app.convergence import Abilities, Action, Standing, budget_ms, decide, most_throttle_percent
+from migrations_app import bearings
+from migrations_app.bearings import Abilities, Standing, budget_ms, most_throttle_percent
+from migrations_app.convergence import Action, decide
 from migrations_app.course import Passes
 from migrations_app.terms import Terms
 from tests.migrations_app.precopy import Simulation
@@ -128,7 +129,7 @@ def test_a_slow_moment_is_not_taken_for_the_link_for_ever() -> None:
 
 
 def test_more_is_never_decided_once_it_is_settled() -> None:
-    standing = Standing(limit_ms=30, settled=convergence.IN_POST_COPY)
+    standing = Standing(limit_ms=30, settled=bearings.IN_POST_COPY)
     decision = decide(Passes(), Terms(max_duration_s=1), Abilities(), standing, elapsed_s=1e6)
     assert decision.action is Action.WAIT
 
