@@ -59,7 +59,7 @@ GUEST = """\
       <source path='{serial}' append='on'/>
       <target port='0'/>
     </serial>
-    <memballoon model='none'/>
+    <memballoon model='none'/>{agent}
   </devices>
   <qemu:commandline>
     <qemu:arg value='-object'/><qemu:arg value='memory-backend-ram,id=lab.ram,size={memory_kib}k'/>
@@ -68,6 +68,9 @@ GUEST = """\
   </qemu:commandline>
 </domain>
 """
+
+AGENT = """
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"""
 
 NETWORK = """\
 <network>
@@ -103,6 +106,7 @@ def guest_xml(lab: str, guest: GuestPlan, subnet: str, kernel: Path, initramfs: 
         disk=disk_path(guest),
         mac=addresses.guest_mac(subnet, guest.number),
         serial=serial,
+        agent=AGENT if guest.agent else "",
     )
 
 
@@ -115,6 +119,8 @@ def cmdline(guest: GuestPlan, subnet: str) -> str:
         words.append(f"lab.counter_hz={guest.rate}")
     if guest.ticks_ms:
         words.append(f"lab.ticks_ms={guest.ticks_ms}")
+    if guest.agent:
+        words.append("lab.agent=1")
     return " ".join([*words, f"lab.set_mib={guest.set_mib}"])
 
 

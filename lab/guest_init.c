@@ -1,14 +1,16 @@
 /* The whole user space of a lab guest: process 1, with one temperament told on the kernel command line.
  *
  * Static, no libc beyond POSIX, no shell: it boots in a blink, idles at zero and dirties memory at exactly the dialled
- * rate. Keys (all optional): lab.ip, lab.dirty_mib_s, lab.set_mib, lab.counter_hz, lab.ticks_ms. On the serial line:
+ * rate. Keys (all optional): lab.ip, lab.dirty_mib_s, lab.set_mib, lab.counter_hz, lab.ticks_ms, lab.agent. On serial:
  *   READY uptime_ms next_sequence      once, when everything below runs
  *   COUNT sequence uptime_ms           after that record was acknowledged by the disk
  *   TICK uptime_ms
- * Over UDP port 7 it answers "rate N" (MiB/s of dirtied memory) and anything else with one line of state.
+ * Over UDP port 7 it answers "rate N" (MiB/s of dirtied memory), "agent N" (0: deaf from now on) and anything else with
+ * one line of state. With lab.agent=1 it is its own guest agent, of the few words that libvirt says to see it alive.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/input.h>
@@ -43,12 +45,15 @@ struct record { /* little endian, lab/counter.py RECORD */
 };
 
 #define BUTTONS 4
+#define AGENT (1 + BUTTONS)
+#define AGENT_RESTS_MS 200
 
 static char cmdline[2048];
-static struct pollfd watched[1 + BUTTONS]; /* the network, then whatever may be a power button */
-static int serial_fd, disk_fd = -1, udp_fd = -1;
+static struct pollfd watched[AGENT + 1]; /* the network, whatever may be a power button, the agent's channel */
+static int serial_fd, disk_fd = -1, udp_fd = -1, agent_fd = -1;
+static uint64_t agent_again; /* while nobody holds the channel's other end, poll would return at once, for ever */
 static uint64_t sequence = 1, boot_id, dirtied_pages, stale_pages, moment;
-static long dirty_mib_s, set_pages, counter_ms, ticks_ms;
+static long dirty_mib_s, set_pages, counter_ms, ticks_ms, agent_answers;
 static uint8_t *memory, *sector;
 
 static uint64_t now_ms(void) {
@@ -90,7 +95,7 @@ static int load_module(const char *name) {
 
 static void load_modules(void) {
     static const char *const names[] = {"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev",
-        "virtio_pci", "failover", "net_failover", "virtio_net", "virtio_blk", "evdev", "button", NULL};
+        "virtio_pci", "failover", "net_failover", "virtio_net", "virtio_blk", "virtio_console", "evdev", "button", NULL};
     for (int round = 0, failed = 1; failed && round < 3; round++) { /* another kernel may want another order */
         failed = 0;
         for (int i = 0; names[i]; i++) failed |= load_module(names[i]);
@@ -196,10 +201,59 @@ static void answer(void) {
         dirty_mib_s = atol(line + 5);
         want_memory(option("lab.set_mib=", 16));
     }
+    if (strncmp(line, "agent ", 6) == 0) agent_answers = atol(line + 6);
     int len = snprintf(line, sizeof line, "uptime_ms=%llu rate=%ld dirtied_pages=%llu stale_pages=%llu next=%llu\n",
         (unsigned long long)now_ms(), dirty_mib_s, (unsigned long long)dirtied_pages, (unsigned long long)stale_pages,
         (unsigned long long)sequence);
     sendto(udp_fd, line, len, 0, (void *)&who, n);
+}
+
+static void open_agent(void) {
+    agent_answers = option("lab.agent=", 0);
+    for (int tries = 0; agent_answers && agent_fd < 0 && tries < 200; tries++) {
+        DIR *folder = opendir("/dev");
+        for (struct dirent *entry; folder && (entry = readdir(folder));) {
+            char path[300];
+            snprintf(path, sizeof path, "/dev/%s", entry->d_name);
+            if (strncmp(entry->d_name, "vport", 5) == 0) agent_fd = open(path, O_RDWR | O_NONBLOCK);
+        }
+        if (folder) closedir(folder);
+        if (agent_fd < 0) usleep(10000);
+    }
+    watched[AGENT] = (struct pollfd){.fd = agent_fd, .events = POLLIN};
+}
+
+static void reply(const char *words) { /* qemu-ga's protocol, see its qapi-schema.json: one JSON document a line */
+    char line[160];
+    const char *id = strstr(words, "\"id\"");
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    int n;
+    if (strstr(words, "\"guest-sync") && id)
+        n = snprintf(line, sizeof line, "%s{\"return\": %lld}\n", strstr(words, "-delimited") ? "\xff" : "",
+            strtoll(id + 4 + strspn(id + 4, ": "), NULL, 10));
+    else if (strstr(words, "\"guest-get-time\""))
+        n = snprintf(line, sizeof line, "{\"return\": %lld}\n", t.tv_sec * 1000000000ll + t.tv_nsec);
+    else
+        n = snprintf(line, sizeof line, "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"not known here\"}}\n");
+    if (write(agent_fd, line, n) != n) { /* nobody listens */ }
+}
+
+static void hear_agent(void) {
+    static char words[1024];
+    static size_t length;
+    char byte;
+    ssize_t got;
+    while ((got = read(agent_fd, &byte, 1)) == 1) {
+        if (byte != '\n') {
+            if (length < sizeof words - 1) words[length++] = byte;
+            continue;
+        }
+        words[length] = 0;
+        if (length && agent_answers) reply(words);
+        length = 0;
+    }
+    if (got == 0) watched[AGENT].fd = -1, agent_again = now_ms() + AGENT_RESTS_MS;
 }
 
 static void open_buttons(void) { /* which of them is the power button depends on the machine type */
@@ -238,10 +292,16 @@ static void live(void) {
         if (dirty_mib_s) wait = until(last_dirty + SLICE_MS, wait);
         if (counter_ms) wait = until(next_count, wait);
         if (ticks_ms) wait = until(next_tick, wait);
-        if (poll(watched, 1 + BUTTONS, wait) <= 0) continue;
+        if (watched[AGENT].fd < 0 && agent_fd >= 0) {
+            if (moment >= agent_again) watched[AGENT].fd = agent_fd;
+            else wait = until(agent_again, wait);
+        }
+        if (poll(watched, AGENT + 1, wait) <= 0) continue;
         if (watched[0].revents) answer();
         for (int i = 1; i <= BUTTONS; i++)
             if (watched[i].revents) press_button(watched[i].fd);
+        if (watched[AGENT].revents & POLLIN) hear_agent();
+        else if (watched[AGENT].revents) watched[AGENT].fd = -1, agent_again = now_ms() + AGENT_RESTS_MS;
     }
 }
 
@@ -257,6 +317,7 @@ int main(void) {
     open_network();
     watched[0] = (struct pollfd){.fd = udp_fd, .events = POLLIN};
     open_buttons();
+    open_agent();
     boot_id = (uint64_t)time(NULL);
     dirty_mib_s = option("lab.dirty_mib_s=", 0);
     ticks_ms = option("lab.ticks_ms=", 0);

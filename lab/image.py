@@ -18,8 +18,10 @@ from lab.processes import LabError
 PACKAGE = "linux-image-cloud-amd64"
 MODULES = (
     *("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"),
-    *("failover", "net_failover", "virtio_net", "virtio_blk", "evdev", "button"),
+    *("failover", "net_failover", "virtio_net", "virtio_blk", "virtio_console", "evdev", "button"),
 )
+#: Beside the modules: which of them were wanted.
+LIST = "modules.txt"
 SOURCE = Path(__file__).with_name("guest_init.c")
 
 
@@ -36,7 +38,7 @@ def ready() -> Image:
     cache = cache_home()
     with locked(cache / ".lock"):
         kernel = cache / "vmlinuz"
-        if not kernel.exists():
+        if not kernel.exists() or unpacked(cache) != MODULES:
             unpack_kernel(cache)
         wanted = cache / f"initramfs-{fingerprint(kernel)}.img"
         if not wanted.exists():
@@ -47,6 +49,12 @@ def ready() -> Image:
 def fingerprint(kernel: Path) -> str:
     """Changes with the program and with the kernel."""
     return hashlib.sha256(SOURCE.read_bytes() + str(kernel.stat().st_mtime_ns).encode()).hexdigest()[:12]
+
+
+def unpacked(cache: Path) -> tuple[str, ...]:
+    """The modules that were looked for when the kernel was unpacked."""
+    listed = cache / LIST
+    return tuple(listed.read_text().split()) if listed.exists() else ()
 
 
 def unpack_kernel(cache: Path) -> None:
@@ -63,6 +71,7 @@ def unpack_kernel(cache: Path) -> None:
                 shutil.copy(found, modules)
         shutil.copy(next((folder / "tree/boot").glob("vmlinuz-*")), cache / "vmlinuz.new")
         (cache / "vmlinuz.new").replace(cache / "vmlinuz")
+        (cache / LIST).write_text("\n".join(MODULES))
 
 
 def kernel_package() -> str:

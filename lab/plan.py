@@ -61,6 +61,8 @@ class GuestPlan:
     rate: int = 0
     set_mib: int = 16
     ticks_ms: int = 0
+    #: Whether it answers libvirt as a guest agent does.
+    agent: int = 0
 
     @property
     def runs(self) -> bool:
@@ -98,7 +100,7 @@ SITES = (
 )
 
 DEFAULT_GUESTS: tuple[tuple[str, str, int, dict[str, Any]], ...] = (  # name, temperament, host number, more
-    ("web1", "idle", 0, {}),
+    ("web1", "idle", 0, {"agent": 1}),
     ("web2", "idle", 1, {}),
     ("cache1", "dirty", 0, {"rate": 20}),
     ("db1", "counter", 1, {}),
@@ -189,7 +191,7 @@ def parse_guest(text: str, number: int) -> GuestPlan:
 
 def parse_options(text: str) -> dict[str, int]:
     """The `key=value,...` tail of a specification; all values are whole numbers."""
-    keys = ("vcpus", "disk_mib", "data_mib", "rate", "set_mib", "ticks_ms")
+    keys = ("vcpus", "disk_mib", "data_mib", "rate", "set_mib", "ticks_ms", "agent")
     found = {}
     for part in filter(None, text.split(",")):
         key, _, value = part.partition("=")

@@ -32,6 +32,12 @@ def test_the_temperament_stands_on_the_kernels_command_line() -> None:
     assert "lab.ticks_ms=10 " in guest_xml("web1:idle:alpha::96:ticks_ms=10").findtext("os/cmdline", "")
 
 
+def test_only_a_guest_with_an_agent_has_its_channel() -> None:
+    channel = "devices/channel/target[@name='org.qemu.guest_agent.0']"
+    assert guest_xml("web1:idle:alpha::96:agent=1").find(channel) is not None
+    assert guest_xml("web1:idle:alpha::96").find(channel) is None
+
+
 def test_memory_is_of_a_size_of_which_qemu_forgets_no_page() -> None:
     arguments = [
         argument.get("value", "") for argument in guest_xml("web1:idle:alpha::96").iterfind("{*}commandline/{*}arg")

@@ -12,9 +12,9 @@ import pytest
 from lab import Lab
 from tests.with_lab.installation import Installation, until
 
-#: name:temperament:host:pool:memory. db1 proves that no write is lost; batch1 never converges on a slow link.
+#: name:temperament:host:pool:memory. db1 proves that no write is lost; web1 has an agent.
 GUESTS = [
-    "web1:idle:alpha:shared:96",
+    "web1:idle:alpha:shared:96:agent=1",
     "cache1:dirty:alpha:shared:96:rate=20",
     "db1:counter:alpha:shared:96",
     "db2:counter:alpha:local:96:data_mib=64",

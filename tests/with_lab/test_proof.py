@@ -30,8 +30,7 @@ def test_a_move_is_proven_its_silence_measured_and_its_receipt_genuine(
     job = drover.finished(drover.move("web1", "beta"))
     assert job["state"] == "succeeded", job
     told = evidence(job)
-    assert {told[what] for what in ("single copy", "disks open once", "network")} == {"proven"}, job["result"]
-    assert told["guest agent"] == "not_available"
+    assert told == dict.fromkeys(("single copy", "disks open once", "guest agent", "network"), "proven"), job["result"]
     assert 0 < job["result"]["outage_ms"] < 5000
     assert "ICMP echo" in job["result"]["outage_method"]
     file = tmp_path / "receipt.json"
@@ -44,10 +43,19 @@ def test_a_move_is_proven_its_silence_measured_and_its_receipt_genuine(
         drover.manage("verify_receipt", str(file))
 
 
+def test_an_agent_that_hears_and_does_not_answer_is_told(drover: Installation, real_lab: Lab) -> None:
+    real_lab.ask("web1", "agent 0")
+    job = drover.finished(drover.move("web1", "beta"))
+    assert job["state"] == "succeeded", job
+    assert (evidence(job)["guest agent"], job["result"]["proven"]) == ("failed", False)
+    assert "proof.failed" in {event["code"] for event in drover.events(job)}
+
+
 def test_a_copied_disk_stays_in_quarantine_with_a_note_until_it_is_deleted(drover: Installation, real_lab: Lab) -> None:
     job = drover.finished(drover.move("db2", "beta"))
     assert job["state"] == "succeeded", job
     assert evidence(job)["disks open once"] == "proven"
+    assert evidence(job)["guest agent"] == "not_available"
     (path,) = job["result"]["left_behind"]
 
     def kept() -> Any:
