@@ -5,6 +5,7 @@ The samples so far tell how fast the link carries and how the guest writes; the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -97,7 +98,8 @@ def look(pace: Pace, sample: JobSample, means: Means, *, since_start_s: float, p
     if post_copy:
         left_s = sample.memory_remaining_bytes / rate
         return _ends(left_s, 0.0, means, link, since_start_s, code="post_copy")
-    writes = precopy.writing((*means.writes, *pace.writes))
+    memory_bytes = sample.memory_total_bytes or means.memory_bytes or math.inf
+    writes = precopy.writing(means.writes, pace.writes, most_bytes=memory_bytes)
     ahead = _Ahead(pace=pace, sample=sample, means=means, writes=writes)
     disks_s = ahead.disks_s(rate)
     copying = ahead.memory(link)

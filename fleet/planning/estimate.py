@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -95,7 +96,7 @@ def forecast(
     memory = precopy.copy(
         left_bytes=to_send * MIB,
         link=link,
-        writes=precopy.writing(writes),
+        writes=precopy.writing(writes, most_bytes=(memory_mib * MIB) or math.inf),
         max_pause_s=max_pause_ms / 1000,
         may_throttle=may_throttle,
     )

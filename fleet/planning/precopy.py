@@ -7,7 +7,7 @@ meanwhile: those are the next pass, or, when they are few, the switch-over (qemu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 #: QEMU sends for about this long before it looks at what is left again.
@@ -16,6 +16,8 @@ CHUNK_S = 0.05
 STANDSTILL = 0.97
 #: A curve whose last stretch rises by less than this part has come to its end.
 FLAT = 0.25
+#: A sampled page stands for so much (QEMU takes 512 per GiB); so many standard deviations are no contradiction.
+SAMPLED_BYTES, DOUBT = 2 << 20, 2.0
 #: Passes after which nobody believes in an end any more.
 MOST_PASSES = 30
 #: QEMU's auto-converge: the first step, the next ones, and the most, in percent of the CPUs' time.
@@ -32,9 +34,14 @@ class Writing:
     """
 
     points: tuple[tuple[float, float], ...] = ()
+    #: The guest's whole memory: no more can ever be written.
+    most_bytes: float = math.inf
 
     def within(self, seconds: float) -> float:
-        """Bytes; between the points along a line, beyond them on with the last slope."""
+        """Bytes; between the points along a line, beyond them on with the last slope, and never more than there are."""
+        return min(self._along(seconds), self.most_bytes)
+
+    def _along(self, seconds: float) -> float:
         if not self.points or seconds <= 0:
             return 0.0
         before = (0.0, 0.0)
@@ -55,8 +62,33 @@ class Writing:
         return self.points[-1][1] or math.inf
 
 
-def writing(points: Iterable[tuple[float, float]]) -> Writing:
-    """The curve through measurements; a later one of nearly the same stretch takes an earlier one's place."""
+def writing(
+    measured: Iterable[tuple[float, float]], seen: Sequence[tuple[float, float]] = (), *, most_bytes: float = math.inf
+) -> Writing:
+    """The curve through what was `measured` before and what is `seen` now; a later point takes a near one's place.
+
+    What was measured and cannot be true any more (more than is seen to be written in a longer time) is left out.
+    """
+    points = [(at, size) for at, size in measured if not any(at <= longer and size > more for longer, more in seen)]
+    return _curve((*points, *seen), most_bytes)
+
+
+def believed(
+    measured: tuple[tuple[float, float], ...], seen: tuple[tuple[float, float], ...]
+) -> tuple[tuple[float, float], ...]:
+    """What was `seen` in an earlier move, unless what was `measured` since says that the guest writes otherwise by now.
+
+    A move counts every page; a measurement samples some, and is as uncertain as the few of them that were written.
+    """
+    earlier = writing(seen)
+    for seconds, size in measured:
+        expected = earlier.within(seconds)
+        if abs(size - expected) > DOUBT * math.sqrt(SAMPLED_BYTES * max(size, expected, SAMPLED_BYTES)):
+            return measured
+    return seen or measured
+
+
+def _curve(points: Iterable[tuple[float, float]], most_bytes: float) -> Writing:
     kept: dict[float, float] = {}
     for seconds, size in points:
         if seconds <= 0:
@@ -70,7 +102,7 @@ def writing(points: Iterable[tuple[float, float]]) -> Writing:
         least = rising[-1][1] if rising else 0.0
         most = rising[-1][1] * seconds / rising[-1][0] if rising else size
         rising.append((seconds, min(max(size, least), max(most, least))))
-    return Writing(tuple(rising))
+    return Writing(tuple(rising), most_bytes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from django.db.models import Q
 from fleet.inventory.gauging import LONG_S, SHORT_S
 from fleet.models import Guest, Host
 from fleet.planning.estimate import Forecast, forecast
+from fleet.planning.precopy import believed
 from migrations_app import modes
 from migrations_app.flows import situations
 from migrations_app.history import Past, experience
@@ -62,7 +63,7 @@ class Expectations:
             disk_bytes=disk_bytes,
             link_mib_s=carried,
             limit_mib_s=limit_mib_s(self.terms, carried or known.rate_mib_s),
-            writes=measured_writes(self.guest) if writing else ((1.0, 0.0),),
+            writes=believed(measured_writes(self.guest), known.writes) if writing else ((1.0, 0.0),),
             used_mib=self.guest.memory_used_mib,
             max_pause_ms=self.terms.max_pause_ms,
             may_throttle=self.terms.may_throttle,

@@ -13,6 +13,7 @@ from fleet.documents.times import rfc3339
 from fleet.hypervisor.facts import JobSample
 from fleet.models import JobEvent
 from fleet.planning.estimate import DEFAULT_LINK_MIB_S, MIB, SWITCH_OVER_MS, Experience
+from fleet.planning.precopy import believed
 from migrations_app import history, outlook
 from migrations_app.flows import expectations, situations
 from migrations_app.flows.errand import Errand
@@ -141,7 +142,7 @@ def _means(errand: Errand) -> tuple[Means, Experience]:
         ),
         memory_bytes=migration.memory_mib * MIB,
         memory_share=share,
-        writes=(expectations.measured_writes(guest) if guest else ()) or known.writes,
+        writes=believed(expectations.measured_writes(guest) if guest else (), known.writes),
     )
     return means, known
 

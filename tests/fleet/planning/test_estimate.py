@@ -98,3 +98,10 @@ def test_a_forecast_becomes_the_document_of_the_api() -> None:
         "moves": 0,
         "basis": "",
     }
+
+
+def test_a_guest_that_writes_four_times_what_is_carried_is_slowed_down_within_minutes_not_years() -> None:
+    found = forecast(memory_mib=96, disk_bytes=0, link_mib_s=5.0, dirty_mib_s=20.0, may_throttle=True)
+    assert found.converges
+    assert found.throttle_percent >= 80
+    assert 60 < found.duration_s < 600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleet.planning.precopy import Copying, Link, Writing, copy, pause_s, writing
+from fleet.planning.precopy import Copying, Link, Writing, believed, copy, pause_s, writing
 
 MIB = 1 << 20
 
@@ -79,3 +79,24 @@ def test_a_curve_of_writing_flattens_and_never_falls() -> None:
 def test_the_set_is_known_where_the_curve_is_flat() -> None:
     assert writing(((1, 15.0), (8, 16.0))).plateau_bytes == 16
     assert writing(((1, 5.0), (8, 16.0))).plateau_bytes == float("inf")
+
+
+def test_nobody_writes_more_memory_than_there_is() -> None:
+    fast = writing([(1.0, 20 * MIB)], most_bytes=96 * MIB)
+    assert (fast.within(2), fast.within(1000)) == (40 * MIB, 96 * MIB)
+
+
+def test_what_is_seen_beats_what_was_measured_before() -> None:
+    before, seen = [(1.0, 20 * MIB), (0.2, 1 * MIB)], [(16.0, 16 * MIB)]
+    assert writing(before, seen).points == ((0.2, 1 * MIB), (16.0, 16 * MIB))
+    assert writing(before, [(16.0, 30 * MIB)]).points[1] == (1.0, 5 * MIB), "what can be true is kept"
+
+
+def test_what_a_move_saw_is_believed_until_a_measurement_contradicts_it() -> None:
+    seen = ((0.5, 3 * MIB), (2.0, 10 * MIB))
+    assert believed(((1.0, 8 * MIB),), seen) == seen, "four samples instead of three say nothing"
+    assert believed(((1.0, 60 * MIB),), seen) == ((1.0, 60 * MIB),)
+    assert believed(((1.0, 0.0),), ((1.0, 60 * MIB),)) == ((1.0, 0.0),)
+    assert believed((), seen) == seen
+    assert believed(((1.0, 8 * MIB),), ()) == ((1.0, 8 * MIB),)
+    assert believed((), ()) == ()
