@@ -42,7 +42,7 @@ def experience(moves: Iterable[Past], *, guest: str, source: str, destination: s
     groups = _groups(moves, guest, source, destination)
     mine = [move for move in moves if move.guest == guest]
     basis, like = next(((name, group) for name, group in groups if len(group) >= LEAST), ("", []))
-    correction = _told(groups, lambda move: move.correction if move.copied_disks == copies_disks else None)
+    correction = _told(groups, lambda move: _correction(move, copies_disks=copies_disks))
     return Experience(
         moves=min(len(like), NEWEST),
         basis=basis,
@@ -55,6 +55,15 @@ def experience(moves: Iterable[Past], *, guest: str, source: str, destination: s
         correction=min(max(correction or 1.0, 1 / MOST_CORRECTION), MOST_CORRECTION),
         writes=next((move.writes for move in mine if move.writes), ()),
     )
+
+
+def _correction(move: Past, *, copies_disks: bool) -> float | None:
+    """What a move of the same kind teaches; None from one whose guest was misjudged: the next one's may not be."""
+    if move.correction is None or move.copied_disks != copies_disks:
+        return None
+    # Disks are held against the link, which may be anything; memory alone is only so far off by what the guest wrote.
+    believed = copies_disks or 1 / MOST_CORRECTION <= move.correction <= MOST_CORRECTION
+    return move.correction if believed else None
 
 
 def _groups(moves: list[Past], guest: str, source: str, destination: str) -> list[tuple[str, list[Past]]]:

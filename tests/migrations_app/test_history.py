@@ -60,6 +60,12 @@ def test_a_correction_comes_from_moves_of_the_same_kind_and_stays_within_bounds(
     assert learned(*copied).correction == 1.0
 
 
+def test_a_move_whose_guest_was_misjudged_corrects_no_other() -> None:
+    misjudged = [past(correction=0.01) for _ in range(3)]
+    assert learned(*misjudged).correction == 1.0
+    assert learned(*misjudged, *(past(correction=0.9) for _ in range(3))).correction == 0.9
+
+
 def test_only_the_newest_count() -> None:
     new, old = [past(fixed_s=2.0) for _ in range(12)], [past(fixed_s=9.0) for _ in range(50)]
     assert learned(*new, *old).fixed_s == 2.0
