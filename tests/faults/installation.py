@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -146,12 +145,6 @@ class Installation(Plain):
     def unfinished(self) -> list[dict[str, Any]]:
         """Jobs that have not ended: what is promised at hosts is counted from them."""
         return [job for job in self.get("jobs/?limit=50")["results"] if not job["finished_at"]]
-
-    def notes(self) -> str:
-        """What went wrong in any of the programs, for a row that failed."""
-        loud = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback|Error\b")
-        lines = [f"{name}: {line}" for name in self.programs for line in self.log(name).splitlines()[-80:]]
-        return "\n".join(line for line in lines if loud.search(line))
 
     def told(self, job: dict[str, Any]) -> str:
         """A job and its log in words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -181,10 +182,17 @@ class Installation:
         return until(there, timeout_s, f"{job['title']} is in {stage}", self.story(job))
 
     def story(self, job: dict[str, Any]) -> Any:
-        """A function that tells a job's log, for a failing wait."""
+        """A function that tells a job's log and what the programs complained of, for a failing wait."""
         return lambda: "\n".join(
-            [json.dumps(self.job(job), indent=1), *(event["message"] for event in self.events(job))]
+            [json.dumps(self.job(job), indent=1), *(event["message"] for event in self.events(job)), self.notes()]
         )
+
+    def notes(self) -> str:
+        """Which programs have ended, and what went wrong in any of them."""
+        loud = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback|Error\b")
+        ended = [f"{name} has ended: {code}" for name, one in self.programs.items() if (code := one.poll()) is not None]
+        lines = [f"{name}: {line}" for name in self.programs for line in self.log(name).splitlines()[-80:]]
+        return "\n".join([*ended, *(line for line in lines if loud.search(line))])
 
     def events(self, job: dict[str, Any]) -> list[dict[str, Any]]:
         """A job's log."""

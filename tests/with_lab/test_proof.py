@@ -68,7 +68,7 @@ def test_a_copied_disk_stays_in_quarantine_with_a_note_until_it_is_deleted(drove
     assert "do not start any guest" in real_lab.exec("alpha", "cat", disk["note"])
     assert drover.api("DELETE", f"quarantine/{disk['id']}/")[0] == 202
     until(lambda: drover.get(f"quarantine/{disk['id']}/")["state"] == "deleted", 20, "it is deleted")
-    assert "db2" not in real_lab.exec("alpha", "ls", "/srv/local")
+    assert "qcow2" not in real_lab.exec("alpha", "ls", "/srv/local")
     assert real_lab.check_counter("db2").ok
 
 
