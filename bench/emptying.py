@@ -193,8 +193,9 @@ def _tell_one(report: Report, name: str, emptying: Emptying) -> None:
 
 def _tell(report: Report, ways: dict[str, str], found: dict[str, Emptying]) -> None:
     ours = found["ours"]
-    report.line("emptying.lower_bound_s", _bound_s(ways, ours.sent_bytes))
-    report.line("emptying.ours_by_lower_bound", ours.seconds / _bound_s(ways, ours.sent_bytes), 1.10)
+    bound_s = _bound_s(ways, ours.sent_bytes)
+    report.line("emptying.lower_bound_s", bound_s)
+    report.line("emptying.ours_by_lower_bound", ours.seconds / bound_s, 1.10)
     # The same for the least that each guest sent in any of the runs, whatever its pause was there.
     least = {name: min(one.sent_bytes[name] for one in found.values() if name in one.sent_bytes) for name in ways}
     report.line("emptying.ours_by_leanest_bytes", ours.seconds / _bound_s(ways, least))

@@ -168,14 +168,17 @@ class Lab:
         """Whether a write the guest's disk had acknowledged is missing, or the guest ever ran twice."""
         return guests.check_counter(self.places, self.whereabouts(guest), guest)
 
+    def address_of(self, guest: str) -> str:
+        """A guest's own address in the lab's network, the same on every host."""
+        return addresses.guest(self.subnet, self.guests[guest].number)
+
     def state(self, guest: str) -> dict[str, int]:
         """What a guest's program says of itself: uptime_ms, rate, dirtied_pages, stale_pages, next."""
-        return guests.state(addresses.guest(self.subnet, self.guests[guest].number))
+        return guests.state(self.address_of(guest))
 
     def check_memory(self, guest: str) -> int:
         """How many pages of a guest that writes its memory have lost a write, since it booted; none is right."""
-        plan = self.guests[guest]
-        return guests.check_memory(addresses.guest(self.subnet, plan.number), plan.set_mib * PAGES_PER_MIB)
+        return guests.check_memory(self.address_of(guest), self.guests[guest].set_mib * PAGES_PER_MIB)
 
     def pause_meter(self, guest: str) -> guests.PauseMeter:
         """A context that measures the longest silence of a guest that ticks or counts."""
@@ -187,7 +190,7 @@ class Lab:
 
     def ask(self, guest: str, words: str = "state") -> str:
         """Talk to the guest's program over the lab's network."""
-        return guests.ask(addresses.guest(self.subnet, self.guests[guest].number), words)
+        return guests.ask(self.address_of(guest), words)
 
     def pool_uuids(self, name: str) -> dict[str, str]:
         """A host's pools; equal UUIDs are the same storage."""

@@ -239,6 +239,11 @@ static void reply(const char *words) { /* qemu-ga's protocol, see its qapi-schem
     if (write(agent_fd, line, n) != n) { /* nobody listens */ }
 }
 
+static void rest_agent(void) {
+    watched[AGENT].fd = -1;
+    agent_again = now_ms() + AGENT_RESTS_MS;
+}
+
 static void hear_agent(void) {
     static char words[1024];
     static size_t length;
@@ -253,7 +258,7 @@ static void hear_agent(void) {
         if (length && agent_answers) reply(words);
         length = 0;
     }
-    if (got == 0) watched[AGENT].fd = -1, agent_again = now_ms() + AGENT_RESTS_MS;
+    if (got == 0) rest_agent();
 }
 
 static void open_buttons(void) { /* which of them is the power button depends on the machine type */
@@ -301,7 +306,7 @@ static void live(void) {
         for (int i = 1; i <= BUTTONS; i++)
             if (watched[i].revents) press_button(watched[i].fd);
         if (watched[AGENT].revents & POLLIN) hear_agent();
-        else if (watched[AGENT].revents) watched[AGENT].fd = -1, agent_again = now_ms() + AGENT_RESTS_MS;
+        else if (watched[AGENT].revents) rest_agent();
     }
 }
 
